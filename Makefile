@@ -1,0 +1,224 @@
+# Siltstone. `make demo` shows it at work, `make test` tests it; both first install missing packages.
+#
+#   make [all]      build/$(BUILD)/silt and libsilt.a          BUILD = release (default) | debug |
+#   make test       unit, golden, crash and end-to-end tests           asan | tsan | cover | fuzz |
+#   make unit       unit tests only; ROOMS="base os q" limits them     analyze
+#   make check      tests, linters, both compilers, sanitizers CC = gcc (default) | clang-14
+#   make bench      the figures of bench/                      CFLAGS_EXTRA, LDFLAGS_EXTRA
+#   make install    to $(DESTDIR)$(PREFIX)                     V=1 shows the commands
+#   make format     rewrite the sources with clang-format      make clean removes build/
+#
+# A unit test links the objects of its room and of the rooms that room may see (src/ROOMS), so one
+# test program can be built while other rooms do not compile: make build/debug/test/base_str_test
+
+BUILD  ?= release
+PREFIX ?= /usr/local
+V      ?= 0
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+ifeq ($(BUILD),fuzz)
+CC := clang-14
+endif
+
+WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
+        -Wvla -Wwrite-strings -Wundef -Wformat=2 -Wcast-qual
+SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
+
+FLAGS_release := -O3 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+FLAGS_debug   := -Og -g -Werror
+FLAGS_asan    := $(SANITIZE) -Werror -fsanitize=address,undefined
+FLAGS_tsan    := $(SANITIZE) -fsanitize=thread
+FLAGS_cover   := -O0 -g --coverage
+FLAGS_fuzz    := $(SANITIZE) -fsanitize=fuzzer-no-link,address,undefined
+FLAGS_analyze := -O1 -g -Werror -fanalyzer
+ifeq ($(FLAGS_$(BUILD)),)
+$(error BUILD=$(BUILD) is not one of release debug asan tsan cover fuzz analyze)
+endif
+
+# Asked when first used, not when this file is read: `make deps` may come before.
+LIBS = libuv libmicrohttpd yaml-0.1 jansson
+pkg  = $(shell pkg-config $(1) $(2) || echo --missing-packages--run-make-deps)
+CPPFLAGS_LIBS  = $(eval CPPFLAGS_LIBS := $$(call pkg,--cflags,$$(LIBS)))$(CPPFLAGS_LIBS)
+LDLIBS_LIBS    = $(eval LDLIBS_LIBS := $$(call pkg,--libs,$$(LIBS)))$(LDLIBS_LIBS)
+LDLIBS_TEST    = $(eval LDLIBS_TEST := $$(call pkg,--libs,cmocka))$(LDLIBS_TEST)
+
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(FLAGS_$(BUILD)) -Isrc -Iinclude -Itest \
+          $(CPPFLAGS_LIBS) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA)
+LINK    = $(CC) -pthread $(FLAGS_$(BUILD)) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) $(LDFLAGS_EXTRA)
+LDLIBS  = $(LDLIBS_LIBS) -lm -ldl
+
+Q     := $(if $(filter 1,$(V)),,@)
+O     := build/$(BUILD)$(if $(filter gcc,$(CC))$(filter fuzz,$(BUILD)),,-$(notdir $(CC)))
+JOBS   = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc))
+AGAIN  = +$(Q)$(MAKE) --no-print-directory $(JOBS)
+
+# ---- what there is
+
+empty :=
+comma := ,
+space := $(empty) $(empty)
+objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
+EDGES  := $(shell sed -n '/^[a-z]*:/!d; /^names:/d; s/ *$$//; s/: */:/; s/  */,/g; p' src/ROOMS)
+ALL_ROOMS := $(foreach e,$(EDGES),$(firstword $(subst :, ,$(e))))
+ROOMS ?= $(ALL_ROOMS)
+sees   = $(subst $(comma), ,$(patsubst $(1):%,%,$(filter $(1):%,$(EDGES))))
+reach  = $(sort $(1) $(foreach r,$(call sees,$(1)),$(call reach,$(r))))
+
+MAIN   := $(wildcard src/cmd/main.c)
+SRC    := $(filter-out src/cmd/main.c,$(wildcard src/*/*.c))
+UNIT   := $(foreach r,$(ROOMS),$(wildcard test/unit/$(r)/*_test.c))
+WHOLE  := $(wildcard test/golden/*_test.c test/crash/*_test.c test/sim/*_test.c)
+HELP   := $(filter-out %_test.c,$(wildcard test/*.c test/support/*.c))
+HELP_W := $(filter-out %_test.c,$(wildcard test/golden/*.c test/crash/*.c test/sim/*.c))
+BENCH  := $(wildcard bench/*.c)
+FUZZ   := $(wildcard test/fuzz/*.c)
+E2E    := $(wildcard test/e2e/*_test.py)
+C_ALL  := $(wildcard src/*/*.[ch] include/*.h test/*.[ch] test/*/*.[ch] test/unit/*/*.[ch] bench/*.[ch])
+MAN    := $(patsubst doc/man/%.scd,$(O)/man/%,$(wildcard doc/man/*.scd))
+
+test_program = $(O)/test/$(subst /,_,$(patsubst test/%,%,$(patsubst test/unit/%,test/%,$(1:.c=))))
+UNIT_PROGRAMS  := $(foreach t,$(UNIT),$(call test_program,$(t)))
+WHOLE_PROGRAMS := $(foreach t,$(WHOLE),$(call test_program,$(t)))
+SILT := $(if $(MAIN),$(O)/silt)
+
+# ---- build
+
+.PHONY: all deps build test unit tests check lint tidy format-check clang-tidy cppcheck analyze \
+        compilers sanitize demo bench bench-programs fuzz objects install format clean
+.SUFFIXES:
+.SECONDARY:
+.DELETE_ON_ERROR:
+
+all: $(SILT) $(O)/libsilt.a ; @:
+objects: $(call objects,$(SRC) $(MAIN)) ; @:
+tests: $(UNIT_PROGRAMS) $(WHOLE_PROGRAMS) ; @:
+bench-programs: $(patsubst bench/%.c,$(O)/bench/%,$(BENCH)) ; @:
+fuzz: $(patsubst test/fuzz/%.c,$(O)/fuzz/%,$(FUZZ))
+
+# A changed compiler or flag rebuilds this folder; a removed source renews the archives.
+stamp = $(shell mkdir -p $(O); echo '$(subst ','\'',$(2))' | cmp -s - $(O)/$(1) || echo '$(subst ','\'',$(2))' >$(O)/$(1))
+FLAGS_NOW := $(call stamp,flags,$(CC) $(FLAGS_$(BUILD)) $(WARN) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) $(LDFLAGS_EXTRA))
+FILES_NOW := $(call stamp,files,$(sort $(SRC) $(HELP) $(HELP_W)))
+$(O)/flags $(O)/files: ;
+
+$(O)/obj/%.o: %.c $(O)/flags
+	@mkdir -p $(@D)
+	@echo "  CC    $<"
+	$(Q)$(COMPILE) -MMD -MP -c -o $@ $<
+
+define ARCHIVE
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(Q)ar rcsD $@ $(filter %.o,$^)
+endef
+
+$(O)/silt: $(call objects,$(MAIN)) $(O)/libsilt.a
+	@echo "  LINK  $@"
+	$(Q)$(LINK) -o $@ $^ $(LDLIBS)
+
+$(O)/libsilt.a: $(call objects,$(SRC)) $(O)/files
+	$(ARCHIVE)
+
+$(O)/rooms/support.a: $(call objects,$(HELP)) $(O)/files
+	$(ARCHIVE)
+
+$(O)/rooms/support_whole.a: $(call objects,$(HELP_W)) $(O)/files
+	$(ARCHIVE)
+
+# program: $(1) the file to make, $(2) its source, $(3) its archives, $(4) more to link with
+define program
+$(1): $(call objects,$(2)) $(3)
+	@mkdir -p $$(@D)
+	@echo "  LINK  $$@"
+	$$(Q)$$(LINK) -o $$@ $$(filter %.o,$$^) -Wl,--start-group $$(filter %.a,$$^) -Wl,--end-group $(4) $$(LDLIBS)
+endef
+define room
+$(O)/rooms/$(1).a: $(call objects,$(filter src/$(1)/%,$(SRC))) $(O)/files
+	$$(ARCHIVE)
+endef
+archives = $(patsubst %,$(O)/rooms/%.a,support $(call reach,$(1)))
+room_of  = $(word 3,$(subst /, ,$(1)))
+
+$(foreach r,$(ALL_ROOMS),$(eval $(call room,$(r))))
+$(foreach t,$(UNIT),$(eval $(call program,$(call test_program,$(t)),$(t),$(call archives,$(call room_of,$(t))),$$(LDLIBS_TEST))))
+$(foreach t,$(WHOLE),$(eval $(call program,$(call test_program,$(t)),$(t),$(O)/rooms/support_whole.a $(O)/rooms/support.a $(O)/libsilt.a,$$(LDLIBS_TEST))))
+$(foreach b,$(BENCH),$(eval $(call program,$(b:%.c=$(O)/%),$(b),$(O)/libsilt.a)))
+$(foreach f,$(FUZZ),$(eval $(call program,$(f:test/%.c=$(O)/%),$(f),$(O)/libsilt.a,-fsanitize=fuzzer)))
+
+-include $(patsubst %.o,%.d,$(call objects,$(SRC) $(MAIN) $(UNIT) $(WHOLE) $(HELP) $(HELP_W) $(BENCH) $(FUZZ)))
+
+# ---- test, show, install
+
+deps:
+	@tools/deps.sh
+
+test: deps
+	$(AGAIN) all tests
+	$(Q)SILT=$(abspath $(SILT)) tools/runtests.sh $(UNIT_PROGRAMS) $(WHOLE_PROGRAMS) $(E2E)
+
+unit: $(UNIT_PROGRAMS)
+	$(Q)tools/runtests.sh $(UNIT_PROGRAMS)
+
+demo: deps
+	$(AGAIN) all
+	$(Q)SILT=$(abspath $(SILT)) ONCE=$(ONCE) tools/demo.sh
+
+bench: all bench-programs
+	$(Q)SILT=$(abspath $(SILT)) BENCH=$(abspath $(O)/bench) bench/run.sh
+
+$(O)/man/%: doc/man/%.scd
+	@mkdir -p $(@D)
+	$(Q)scdoc <$< >$@
+
+install: all $(MAN)
+	install -Dm755 $(O)/silt $(DESTDIR)$(PREFIX)/bin/silt
+	$(foreach h,$(wildcard include/*.h),install -Dm644 $(h) $(DESTDIR)$(PREFIX)/$(h);)
+	$(foreach m,$(MAN),install -Dm644 $(m) $(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(m)))/$(notdir $(m));)
+
+clean:
+	rm -rf build
+
+# ---- check
+
+check:
+	@tools/deps.sh --check-tools
+	$(AGAIN) test
+	$(AGAIN) lint
+	$(AGAIN) compilers
+	$(AGAIN) sanitize
+
+lint: tidy format-check clang-tidy cppcheck analyze
+
+tidy:
+	$(Q)python3 tools/tidy_test.py
+	$(Q)python3 tools/tidy.py
+
+format-check:
+	$(Q)$(if $(C_ALL),clang-format-14 --dry-run -Werror $(C_ALL))
+
+format:
+	$(Q)$(if $(C_ALL),clang-format-14 -i $(C_ALL))
+
+# One stamp a source: only what changed since the last clean run is looked at again.
+build/clang-tidy/%.ok: %.c .clang-tidy $(wildcard src/*/*.h)
+	@mkdir -p $(@D)
+	@echo "  TIDY  $<"
+	$(Q)clang-tidy-14 --quiet $< -- -std=c11 -D_GNU_SOURCE $(WARN) -Isrc -Iinclude -Itest $(CPPFLAGS_LIBS) 2>$@.log \
+	    || { cat $@.log >&2; exit 1; }
+	@touch $@
+clang-tidy: $(patsubst %.c,build/clang-tidy/%.ok,$(SRC) $(MAIN))
+
+cppcheck:
+	$(Q)$(if $(SRC)$(MAIN),cppcheck --quiet -j$(shell nproc) --std=c11 --enable=warning,portability,performance \
+	    --inline-suppr --suppressions-list=tools/cppcheck.txt --error-exitcode=1 -D_GNU_SOURCE -Isrc -Iinclude $(SRC) $(MAIN))
+
+analyze:
+	$(AGAIN) BUILD=analyze CC=gcc objects
+
+compilers:
+	$(AGAIN) BUILD=debug CC=gcc all tests bench-programs
+	$(AGAIN) BUILD=debug CC=clang-14 all tests bench-programs
+
+sanitize:
+	$(AGAIN) BUILD=asan CC=gcc unit

@@ -1,0 +1,31 @@
+/*
+ * now: wall and monotonic time, both replaceable by a test's false clock.
+ *
+ * Wall time is q's: nanoseconds since 2000.01.01 UTC (NOW_EPOCH_NS after 1970). It may jump either
+ * way; order is never taken from it (P8). Monotonic time only measures and schedules.
+ */
+#ifndef OS_NOW_H
+#define OS_NOW_H
+
+#include "base/types.h"
+
+#define NOW_EPOCH_NS 946684800000000000ll /* 1970 to 2000 in ns */
+#define NOW_DAY_NS   86400000000000ll
+
+/* Nanoseconds since 2000.01.01 UTC. SILT_NOW_OFFSET_NS in the environment is added (tests of real
+ * processes: a whole process tree lives in another time). */
+i64 now_wall(void);
+
+/* Nanoseconds since 1970, for log_clock. */
+i64 now_unix(void);
+
+/* Monotonic nanoseconds from an arbitrary start. */
+i64 now_mono(void);
+
+/* Replaces both clocks (NULL restores the real ones). */
+void now_fake(i64 (*wall)(void), i64 (*mono)(void));
+
+/* Sleeps; for command line tools and tests, never on a loop thread. */
+void now_sleep_ms(u32 ms);
+
+#endif

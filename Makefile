@@ -198,7 +198,7 @@ format-check:
 	$(Q)$(if $(C_ALL),clang-format-14 --dry-run -Werror $(C_ALL))
 
 format:
-	$(Q)$(if $(C_ALL),clang-format-14 -i $(C_ALL))
+	$(Q)$(if $(C_ALL),python3 tools/format.py $(C_ALL))
 
 # One stamp a source: only what changed since the last clean run is looked at again.
 build/clang-tidy/%.ok: %.c .clang-tidy $(wildcard src/*/*.h)
@@ -210,8 +210,9 @@ build/clang-tidy/%.ok: %.c .clang-tidy $(wildcard src/*/*.h)
 clang-tidy: $(patsubst %.c,build/clang-tidy/%.ok,$(SRC) $(MAIN))
 
 cppcheck:
-	$(Q)$(if $(SRC)$(MAIN),cppcheck --quiet -j$(shell nproc) --std=c11 --enable=warning,portability,performance \
-	    --inline-suppr --suppressions-list=tools/cppcheck.txt --error-exitcode=1 -D_GNU_SOURCE -Isrc -Iinclude $(SRC) $(MAIN))
+	$(Q)[ -z "$(SRC)$(MAIN)" ] || cppcheck --quiet -j$(shell nproc) --std=c11 --inline-suppr \
+	    --enable=warning,portability,performance --suppressions-list=tools/cppcheck.txt \
+	    --error-exitcode=1 -D_GNU_SOURCE -Isrc -Iinclude $(SRC) $(MAIN)
 
 analyze:
 	$(AGAIN) BUILD=analyze CC=gcc objects

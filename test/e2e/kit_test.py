@@ -1,14 +1,19 @@
 #!/usr/bin/env python3
 """The tools of the end-to-end tests against the shared vectors and the real kdb+ files."""
+import array
+import hashlib
 import json
 import math
 import os
+import shutil
 import socket
 import struct
 import sys
+import tempfile
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import kdbfiles as k
 from kit import qipc as q
 from kit.tap import Skip, Tap, need_shared
 
@@ -202,6 +207,429 @@ def _():
         refuses(lambda: q.connect("127.0.0.1", port, timeout=5), q.Malformed, "two bytes")
         thread.join(5)
         assert not failed and not thread.is_alive(), failed
+
+
+# ----------------------------------------------------------------------------------------- files
+
+REPOS = ("torq-finance-starter-pack", "torq-air", "torq-air-g", "torq", "torq-crypto",
+         "torq-crypto-zip", "advancedkdb", "memories", "dremio-kdb", "btick2", "kx-ml",
+         "enterprise-components")
+
+
+def expected():
+    for repo in REPOS:
+        root = need_shared("data", "kdb", repo)
+        with open(os.path.join(root, "expected.json")) as f:
+            for e in json.load(f):
+                yield root, e
+
+
+def domain_near(path, name, stop):
+    """The symbol list `name` in the nearest directory above a column."""
+    while path != stop:
+        path = os.path.dirname(path)
+        near = os.path.join(path, name)
+        if os.path.isfile(near) and k.open_file(near).kind == "symbols":
+            return k.read_symbols(near)
+    return []
+
+
+def shown(code, v):
+    """A value as expected.json prints it."""
+    if code in (1, 5, 6, 7):
+        return str(int(v))
+    if code == 10:
+        return repr(v.decode("latin-1"))
+    return q.show(code, v)
+
+
+def close(a, b):
+    return float(a) == b or math.isclose(float(a), b, rel_tol=1e-12)
+
+
+def check_vector(e, v):
+    code = v.type
+    same(e["kind"], "vector " + q.NAMES[code], "kind")
+    if not len(v):
+        return
+    same(shown(code, v[0]), e["first"], "first")
+    same(shown(code, v[-1]), e["last"], "last")
+    if code == 1:
+        same(sum(v.data), e["true"], "true")
+        return
+    if code == 10:
+        same(len(set(v.data)), e["distinct"], "distinct")
+        same(v.data.count(b" "), e["spaces"], "spaces")
+        same(sum(v.data), e["sum_bytes"], "sum_bytes")
+        return
+    known = [x for x in v.data if not q.is_null(code, x)]
+    finite = [x for x in known if x not in (q.INF[code], -q.INF[code])]
+    same(len(v) - len(known), e.get("nulls", 0), "nulls")
+    same(len(known) - len(finite), e.get("infs", 0), "infs")
+    if "sum" in e:
+        if code in q.FLOATS:
+            for got, name in ((min(finite), "min"), (max(finite), "max"), (math.fsum(finite), "sum")):
+                assert close(e[name], got), (name, got)
+        else:
+            same((shown(code, min(finite)), shown(code, max(finite)), str(sum(finite))),
+                 (e["min"], e["max"], e["sum"]), "min, max, sum")
+    else:
+        assert not finite
+
+
+def check_enum(e, f, domain):
+    v = f.values
+    same(f.kind, e["kind"], "kind")
+    same(v.domain, e["domain"], "domain")
+    if not len(v):
+        return
+    null = v.null()
+    same(sum(i for i in v.data if i != null), e["index_sum"], "index_sum")
+    same(v.data.count(null), e.get("nulls", 0), "nulls")
+    same(len(set(v.data)), e["distinct"], "distinct")
+    same(sum(1 for i, x in enumerate(v.data) if not i or x != v.data[i - 1]), e["runs"], "runs")
+    if not domain:            # one database comes without its sym file
+        assert "/tick/hdb/bid/" in f.path, f.path
+        return
+    try:
+        names = v.names(domain)
+    except IndexError:        # the sym file of another is older than its columns
+        assert "/torq-air/" in f.path, f.path
+        names = [domain[i] if 0 <= i < len(domain) else f"#{i}" for i in v.data]
+    as_text = [("(null)" if i == null else s) for i, s in zip(v.data, names)]
+    same((as_text[0], as_text[-1]), (e["first"], e["last"]), "first, last")
+    counts = [f"{s}:{as_text.count(s)}" for s in (p.rsplit(":", 1)[0] for p in e["top"].split(", "))]
+    same(", ".join(counts), e["top"], "top")
+
+
+def check_columns(wanted, columns, domains):
+    same([c["name"] for c in wanted], list(columns), "column names")
+    for w, (name, c) in zip(wanted, columns.items()):
+        same(len(c), w["rows"], f"rows of {name}")
+        if isinstance(c, q.QEnum):
+            same(w["type"], "enum:" + c.domain, name)
+            c.names(domains(c.domain))
+            same((str(c.data[0]), str(c.data[-1])), (w["first"], w["last"]), name)
+            continue
+        same(q.NAMES[c.type] if isinstance(c, q.QVector) else "list", w["type"].split(" ")[0], name)
+        if isinstance(c, q.QVector) and len(c) and c.type not in (1,):
+            same((shown(c.type, c[0]), shown(c.type, c[-1])), (w["first"], w["last"]), name)
+        elif isinstance(c, q.QList) and len(c) and isinstance(c[-1], q.QVector) and c[-1].type == 10:
+            assert f"('V', 10, 0, {c[-1].data.decode()!r})"[:40] == w["last"][:40], w["last"]
+
+
+def calls_of(messages):
+    totals = {}
+    for m in messages:
+        if not isinstance(m, q.QList) or len(m) != 3 or m[0] != q.sym("upd"):
+            continue
+        name, table, data = m
+        if isinstance(data, q.QTable):
+            rows = len(data)
+        else:
+            first = data[0]
+            rows = 1 if isinstance(first, (q.QAtom, int, float, str)) else len(first)
+        got = totals.setdefault((name.value, table.value), [0, 0])
+        got[0] += 1
+        got[1] += rows
+    return "; ".join(f"{a} {b}: {n} msgs {r} rows" for (a, b), (n, r) in sorted(totals.items()))
+
+
+def check_entry(root, e):
+    path = os.path.join(root, e["path"])
+    with open(path, "rb") as f:
+        raw = f.read()
+    same((len(raw), hashlib.sha256(raw).hexdigest()), (e["bytes"], e["sha256"]), "the file itself")
+    plain, container = k.inflate(raw)
+    if "zip" in e:
+        used = sorted({b[1] for b in container.blocks})
+        same(f"v{container.version} alg={container.algorithm} lvl={container.level} "
+             f"bs={container.block} blocks={len(container.blocks)} ulen={container.plain} "
+             f"algs={','.join(map(str, used))}", e["zip"], "zip")
+        same(hashlib.sha256(plain).hexdigest(), e["plain_sha256"], "inflated bytes")
+    else:
+        assert container is None
+    kind = e["kind"]
+    if kind == "anymap heap":
+        same(len(k.read_heap(path)), e["heap_bytes"], "heap bytes")
+        return
+    if kind.startswith("old nested companion"):
+        assert len(k.open_file(path[:-1]).values.data) == len(plain)
+        return
+    f = k.open_file(path)
+    if "hdr_count" in e:
+        same(f.header_count, e["hdr_count"], "header count")
+    if "rows" in e:
+        same(f.rows, e["rows"], "rows")
+    if "attr" in e:
+        same("".join(a for a, n in q.ATTRS.items() if n == f.attr), e["attr"], "attribute")
+    if kind == "symbol list":
+        names = f.values.data
+        same((f.kind, names[0], names[-1]), ("symbols", e["first"], e["last"]), "names")
+        same(sum(map(len, names)), e["chars"], "chars")
+        same(" ".join(names), e.get("values", " ".join(names)), "names")
+    elif kind.startswith("vector "):
+        check_vector(e, f.values)
+    elif kind in ("enum32", "enum64"):
+        check_enum(e, f, domain_near(path, f.values.domain, root) if f.rows else [])
+    elif kind.startswith("old nested "):
+        v = f.values
+        same(("old nested " + q.NAMES[v.kind], v.offsets[-1]), (kind, e["elements"]), "nested")
+        if v.kind == 10:
+            same((repr(v[0].data.decode()), repr(v[-1].data.decode())), (e["first"], e["last"]), "rows")
+        else:
+            for at, name in ((0, "first"), (-1, "last")):
+                same("[" + " ".join(map(repr, v[at].tolist())) + "]", e[name], name)
+            flat = [x for row in v for x in row]
+            for got, name in ((min(flat), "min"), (max(flat), "max"), (math.fsum(flat), "sum")):
+                assert close(e["flat"][name], got), (name, got)
+    elif kind == "anymap":
+        v = f.values
+        if "total_chars" in e:
+            same((repr(v[0].data.decode()), repr(v[-1].data.decode())), (e["first"], e["last"]), "rows")
+            same(sum(map(len, v)), e["total_chars"], "chars")
+            same(sum(1 for s in v if not len(s)), e["empty"], "empty strings")
+        elif e["first"].startswith("('atom'"):
+            same((v[0], v[1]), (q.float_(1.0907025731743183), q.QVector(9, [3.0, 1.4161468365471424])),
+                 "items")
+        else:
+            same([sorted(d.keys.columns) for d in v], [["sym"], ["ex", "sym"]], "keyed tables")
+            same(v[0].keys["sym"].data[:3], ["AAPL", "AIG", "AMD"], "symbols")
+            assert isinstance(v[1].keys["sym"], q.QEnum) and v[1].keys["sym"].attr == 3
+    elif kind == "list/log":
+        same((f.kind, f.rows, f.valid_bytes, f.spoilt is None),
+             ("list", e["messages"], e["valid_bytes"], e["clean"]), "log")
+        same(calls_of(f.values), e["by_call"], "calls")
+    elif kind == "object/table":
+        check_columns(e["columns"], f.values.columns, lambda d: domain_near(path, d, root))
+    elif kind == "object/keyed table":
+        check_columns(e["keys"], f.values.keys.columns, None)
+        check_columns(e["values"], f.values.values.columns, None)
+    elif kind == "object/dict":
+        same(str(f.values.keys.data), e["keys"], "keys")
+    else:
+        raise AssertionError(f"unknown kind {kind}")
+
+
+@tap.test("files: all real kdb+ files decode to what is known about them")
+def _():
+    seen = 0
+    for root, e in expected():
+        try:
+            check_entry(root, e)
+        except Exception as why:
+            raise AssertionError(f"{root}/{e['path']} ({e['kind']}): {why!r}") from why
+        seen += 1
+    same(seen, 267, "files")
+
+
+@tap.test("files: payloads of real parted and grouped columns are rebuilt")
+def _():
+    exact, parted, grouped = 0, 0, 0
+    for root, e in expected():
+        if e["kind"] in ("enum32", "enum64") and e["attr"] in ("p", "g"):
+            path = os.path.join(root, e["path"])
+            f = k.open_file(path)
+            image, _ = k.read_plain(path)
+            make = k.parted_payload if e["attr"] == "p" else k.grouped_payload
+            want = make(f.values.data, e["kind"] == "enum64")
+            head, width = (24, 4) if e["kind"] == "enum32" else (4096, 8)
+            same(len(image), head + width * f.rows + len(want), e["path"])
+            same(image.endswith(want), f.exact, e["path"])
+            exact += f.exact
+            parted += e["attr"] == "p"
+            grouped += e["attr"] == "g"
+    same((parted, grouped, exact), (16, 1, 8), "parted, grouped, rebuilt byte for byte")
+
+
+@tap.test("files: the worked example of a payload, and each broken byte of it is found")
+def _():
+    values = array.array("q", [5, 5, 2, 6, 4, 3, 3, 3])
+    want = k.parted_payload(values, True)
+    slots = struct.unpack_from("<16q", want, 8 + 16 + 8 * 8 + 8)
+    same(slots, (-1,) * 11 + (2, 0, 3, 1, 4), "slots")
+    same(struct.unpack_from("<6q", want, len(want) - 48), (0, 2, 3, 4, 5, 8), "offsets")
+    same((want[8], want[11]), (4, 2), "header of the keys")
+    same(k.read_payload(want, 0, values, 3, True), (len(want), True), "exact")
+    loose = [i for i in range(len(want)) if k_accepts(want, i, values)]
+    same(loose, [*range(8), 9, 12, *range(64, 96), 225, 228], "bytes that may differ")
+    refuses(lambda: k.read_payload(want[:-1], 0, values, 3, True), k.Corrupt, "a short payload")
+    refuses(lambda: k.parted_payload(array.array("q", [1, 2, 1])), k.Corrupt, "a value that returns")
+    same(len(k.parted_payload(array.array("q"))), 4176 - 4096, "empty, 64 bit")
+    same(len(k.parted_payload(array.array("i"), False)), 104 - 24, "empty, 32 bit")
+
+
+def k_accepts(want, i, values):
+    try:
+        k.read_payload(want[:i] + bytes((want[i] ^ 1,)) + want[i + 1:], 0, values, 3, True)
+        return True
+    except k.Corrupt:
+        return False
+
+
+def put(path, data):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as f:
+        f.write(data)
+
+
+def vector(kind, data, attr=0, count=None):
+    v = q.QVector(q.CODES[kind], data)
+    raw = v.data if v.type in (2, 10) else v.data.tobytes()
+    return struct.pack("<BBBBiq", 0xfe, 0x20, v.type, attr, 0, len(v) if count is None else count) + raw
+
+
+def symbols(*names, count=None):
+    n = len(names) if count is None else count
+    return b"\xff\x01\x0b\0" + struct.pack("<i", n) + b"".join(s.encode() + b"\0" for s in names)
+
+
+def enum64(data, attr=0, domain=b"sym"):
+    data = array.array("q", data)
+    page = (b"\xfd\x20" + bytes(14) + domain).ljust(4080, b"\0")
+    page += struct.pack("<HBBiq", 0xfd, 20, attr, 0, len(data))
+    return page + data.tobytes() + (k.parted_payload(data) if attr == 3 else b"")
+
+
+def small_db(root, dates=("2024.01.01", "2024.01.02"), where=None):
+    put(f"{root}/sym", symbols("a", "b", "c"))
+    for i, d in enumerate(dates):
+        base = f"{where[i % len(where)] if where else root}/{d}"
+        put(f"{base}/t/.d", symbols("sym", "n"))
+        put(f"{base}/t/sym", enum64([0, 0, 2], 3))
+        put(f"{base}/t/n", vector("long", [1, 2, 3 + i]))
+    return root
+
+
+@tap.test("files: vectors are sized by their length, and lies are found")
+def _():
+    with tempfile.TemporaryDirectory() as d:
+        def reads(data):
+            put(f"{d}/x", data)
+            return k.open_file(f"{d}/x")
+        same(reads(vector("long", [1, 2], count=0)).rows, 2, "rows")
+        same(reads(vector("guid", [bytes(16)] * 3)).rows, 3, "guids")
+        same(reads(vector("timestamp", [None, 1, 2], 1)).attr, 1, "sorted")
+        for bad, what in ((vector("long", [2, 1], 1), "a false sorted"),
+                          (vector("float", [1.0, math.nan], 1), "a null after a value"),
+                          (vector("long", [1]) + b"\0", "padding"), (b"\xfe\x20\x07", "a stump"),
+                          (vector("boolean", [1])[:-1] + b"\2", "a boolean 2"),
+                          (b"\xfe\x20\x0b" + bytes(13), "a plain symbol vector"),
+                          (b"#!/bin/sh\n", "a script"), (symbols("a")[:-1], "an open name"),
+                          (symbols("a", count=2), "a name too few"), (enum64([-1]), "a position -1"),
+                          (enum64([0, 0], 3)[:-8], "a cut payload"),
+                          (enum64([0]).replace(b"\xfd\x20\0", b"\xfd\x20\1", 1), "a page byte"),
+                          (b"kxzipped" + bytes(48), "an empty container"),
+                          (b"\xff\x01\x07\0\1\0\0\0" + bytes(9), "a byte after an object")):
+            refuses(lambda: reads(bad), k.Corrupt, what)
+        refuses(lambda: reads(b"kxzippEd" + bytes(60)), k.Unsupported, "an encrypted file")
+        refuses(lambda: reads(vector("float", [1.0], 3)), k.Unsupported, "parted floats")
+        torn = reads(b"\xff\x01\0\0\0\0\0\0" + q.encode(q.from_py(["upd", "t", 1])) + b"\0\0\3")
+        same((torn.rows, torn.valid_bytes, torn.spoilt is None), (1, 31, False), "a torn log")
+        ints = array.array("i", [4, 4, 9])
+        f = reads(struct.pack("<BBBBiq", 0xfe, 0x20, 6, 3, 0, 3) + ints.tobytes()
+                  + k.parted_payload(ints, False, 6))
+        same((f.rows, f.exact), (3, True), "parted ints")
+
+
+@tap.test("db: real databases load and stray files break them")
+def _():
+    root = need_shared("data", "kdb")
+    db = k.load_db(os.path.join(root, "dremio-kdb/src/test/resources/data/db"))
+    same((db.virtual, len(db.partitions)), ("date", 2), "partitions")
+    same((set(db.tables), set(db.objects)), ({"trade"}, {"daily", "depth", "mas", "sym"}), "names")
+    assert db.table("trade").rows > 15271 and db.table("trade").parts[0].rows == 15271
+    same(len(k.load_db(os.path.join(root, "memories/db")).table("memories").tuples()), 7, "splayed")
+    same(sorted(k.load_db(os.path.join(root, "torq/tests/dataaccess/queryorder/hdb")).tables)[-1:],
+         ["quote"], "tables")
+    with tempfile.TemporaryDirectory() as d:
+        db = k.load_db(small_db(f"{d}/db"), own=True)
+        same(db.table("t").tuples(), [("a", 1), ("a", 2), ("c", 3), ("a", 1), ("a", 2), ("c", 4)],
+             "rows")
+        put(f"{d}/db/keep$", b"x")
+        put(f"{d}/db/html/x", b"x")
+        same(len(k.load_db(f"{d}/db").partitions), 2, "names that are skipped")
+        same(k.load_db(f"{d}/db/2024.01.01/t").splayed["t"].names(), ["sym", "n"], "one table")
+
+
+@tap.test("db: everything that breaks a load is refused")
+def _():
+    spoil = {
+        "a text file": lambda r: put(f"{r}/README.md", b"hello"),
+        "a hidden file": lambda r: put(f"{r}/.DS_Store", b"\0" * 20),
+        "a lock file": lambda r: put(f"{r}/lock", b""),
+        "a directory without .d": lambda r: os.mkdir(f"{r}/tmp"),
+        "a script": lambda r: put(f"{r}/x.q", b"1+1"),
+        "a partition of another kind": lambda r: os.mkdir(f"{r}/2024.01"),
+        "a date that is none": lambda r: os.mkdir(f"{r}/2024.02.30"),
+        "a digit name": lambda r: put(f"{r}/1.txt", b""),
+        "par.txt beside partitions": lambda r: put(f"{r}/par.txt", b"x\n"),
+        "a stray file in the last partition": lambda r: put(f"{r}/2024.01.02/x", b""),
+        "a table missing in an older one": lambda r: shutil.rmtree(f"{r}/2024.01.01/t"),
+        "a column missing": lambda r: os.remove(f"{r}/2024.01.01/t/n"),
+        "columns of different counts": lambda r: put(f"{r}/2024.01.01/t/n", vector("long", [1])),
+        "a type that changed": lambda r: put(f"{r}/2024.01.01/t/n", vector("int", [1, 2, 3])),
+        "a position outside the domain": lambda r: put(f"{r}/sym", symbols("a")),
+        "no domain": lambda r: os.remove(f"{r}/sym"),
+        "a symbol twice": lambda r: put(f"{r}/sym", symbols("a", "b", "a")),
+    }
+    for what, how in spoil.items():
+        with tempfile.TemporaryDirectory() as d:
+            how(small_db(f"{d}/db"))
+            refuses(lambda: k.load_db(f"{d}/db"), k.LoadError, what)
+    for what, how in {
+            "a stale count": lambda r: put(f"{r}/2024.01.01/t/n", vector("long", [1, 2, 3], count=0)),
+            "a file .d does not name": lambda r: put(f"{r}/2024.01.01/t/x", b""),
+            "another order of columns": lambda r: put(f"{r}/2024.01.01/t/.d", symbols("n", "sym")),
+            "a stray file in an older partition": lambda r: put(f"{r}/2024.01.01/x", b"")}.items():
+        with tempfile.TemporaryDirectory() as d:
+            how(small_db(f"{d}/db"))
+            k.load_db(f"{d}/db")
+            refuses(lambda: k.load_db(f"{d}/db", own=True), k.Corrupt, what)
+
+
+@tap.test("db: par.txt with relative and absolute lines, the same date in two segments")
+def _():
+    with tempfile.TemporaryDirectory() as d:
+        small_db(f"{d}/db", ("2024.01.01", "2024.01.01", "2024.01.02"), (f"{d}/s1", f"{d}/s2"))
+        put(f"{d}/db/par.txt", f"../s1\n{d}/s2".encode())
+        db = k.load_db(f"{d}/db")
+        same([p[0] for p in db.partitions], [8766, 8766, 8767], "dates")
+        same(db.table("t").rows, 9, "rows")
+        put(f"{d}/s1/stray", b"")
+        refuses(lambda: k.load_db(f"{d}/db"), k.LoadError, "a stray file in a segment")
+        os.remove(f"{d}/s1/stray")
+        for bad in (b"../s1/\n", b"../none\n", b"../s1\n\n"):
+            put(f"{d}/db/par.txt", bad)
+            refuses(lambda: k.load_db(f"{d}/db"), k.LoadError, bad)
+        os.mkdir(f"{d}/s3")
+        put(f"{d}/db/par.txt", b"../s3\n")
+        refuses(lambda: k.load_db(f"{d}/db"), k.LoadError, "empty segments")
+        for names, kind in ((("2024.01", "2023.12"), "month"), (("2024", "2025"), "year"),
+                            (("2", "11", "0"), "int")):
+            small_db(f"{d}/{kind}", names)
+            db = k.load_db(f"{d}/{kind}")
+            same((db.virtual, [p[0] for p in db.partitions] == sorted(p[0] for p in db.partitions)),
+                 (kind, True), kind)
+
+
+@tap.test("db: order and dates of rows are checked")
+def _():
+    with tempfile.TemporaryDirectory() as d:
+        put(f"{d}/sym", symbols("b", "a"))
+        put(f"{d}/2024.01.01/t/.d", symbols("sym", "time"))
+        put(f"{d}/2024.01.01/t/sym", enum64([0, 0, 1], 3))
+        day = 8766 * q.DAY_NS
+        put(f"{d}/2024.01.01/t/time", vector("timestamp", [day, day + 5, day + 1]))
+        table = k.load_db(d).table("t")
+        splay = table.splays()[0]
+        k.check_order(splay, ["sym", "time"], "index")
+        k.check_order(splay, ["sym", "time"], "together")
+        refuses(lambda: k.check_order(splay, ["sym"]), k.Corrupt, "order by name")
+        refuses(lambda: k.check_order(splay, ["time"]), k.Corrupt, "order by time")
+        k.check_dates(table, "time")
+        put(f"{d}/2024.01.01/t/time", vector("timestamp", [day, day + 5, day + q.DAY_NS]))
+        refuses(lambda: k.check_dates(k.load_db(d).table("t"), "time"), k.Corrupt, "a foreign date")
 
 
 if __name__ == "__main__":

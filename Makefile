@@ -25,7 +25,7 @@ WARN := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmis
         -Wvla -Wwrite-strings -Wundef -Wformat=2 -Wcast-qual
 SANITIZE := -O1 -g -fno-omit-frame-pointer -fno-sanitize-recover=all
 
-FLAGS_release := -O3 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+FLAGS_release := -O3 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 FLAGS_debug   := -Og -g -Werror
 FLAGS_asan    := $(SANITIZE) -Werror -fsanitize=address,undefined
 FLAGS_tsan    := $(SANITIZE) -fsanitize=thread
@@ -59,7 +59,7 @@ empty :=
 comma := ,
 space := $(empty) $(empty)
 objects = $(patsubst %.c,$(O)/obj/%.o,$(1))
-EDGES  := $(shell sed -n '/^[a-z]*:/!d; /^names:/d; s/ *$$//; s/: */:/; s/  */,/g; p' src/ROOMS)
+EDGES  := $(shell sed -n '/^[a-z]*:[^:]*$$/!d; s/ *$$//; s/: */:/; s/  */,/g; p' src/ROOMS)
 ALL_ROOMS := $(foreach e,$(EDGES),$(firstword $(subst :, ,$(e))))
 ROOMS ?= $(ALL_ROOMS)
 sees   = $(subst $(comma), ,$(patsubst $(1):%,%,$(filter $(1):%,$(EDGES))))
@@ -109,8 +109,7 @@ $(O)/obj/%.o: %.c $(O)/flags
 
 define ARCHIVE
 	@mkdir -p $(@D)
-	@rm -f $@
-	$(Q)ar rcsD $@ $(filter %.o,$^)
+	$(Q)rm -f $@.new && ar rcsD $@.new $(filter %.o,$^) && mv $@.new $@
 endef
 
 $(O)/silt: $(call objects,$(MAIN)) $(O)/libsilt.a
@@ -195,7 +194,7 @@ tidy:
 	$(Q)python3 tools/tidy.py
 
 format-check:
-	$(Q)$(if $(C_ALL),clang-format-14 --dry-run -Werror $(C_ALL))
+	$(Q)python3 tools/format.py --check $(C_ALL)
 
 format:
 	$(Q)$(if $(C_ALL),python3 tools/format.py $(C_ALL))

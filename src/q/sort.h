@@ -1,8 +1,8 @@
 /*
  * sort: stable row order by several columns, and search in ordered columns.
  *
- * Order is q's: null first, then ascending; NaN before -inf; guid and text bytewise. A permutation is
- * an array of u32 row numbers; at most 2^32 - 1 rows.
+ * Order is q's: null first, then ascending; NaN before -inf; guid and text bytewise. A permutation
+ * is an array of u32 row numbers; at most 2^32 - 1 rows.
  */
 #ifndef Q_SORT_H
 #define Q_SORT_H
@@ -18,9 +18,9 @@ typedef struct {
     bool descending;
 } SortKey;
 
-/* The stable order of rows [0, count) by keys[0], then keys[1], ...: perm is filled with row numbers.
- * `sorted` tells whether the rows stood in order already (perm is then 0, 1, 2, ...). Temporary memory
- * of about 16 bytes a row; E_MEMORY, E_LIMIT. */
+/* The stable order of rows [0, count) by keys[0], then keys[1], ...: perm is filled with row
+ * numbers. `sorted` tells whether the rows stood in order already (perm is then 0, 1, 2, ...).
+ * Temporary memory of about 16 bytes a row; E_MEMORY, E_LIMIT. */
 MUST_USE Err sort_order(const SortKey *keys, u64 key_count, u64 count, u32 *perm, bool *sorted);
 
 /* Compares row a of one key set with row b of another (same types): negative, 0, positive. */
@@ -34,8 +34,8 @@ bool sort_is_sorted(const SortKey *keys, u64 key_count, u64 from, u64 to);
 u64 sort_lower_i64(const i64 *data, u64 from, u64 to, i64 value);
 u64 sort_upper_i64(const i64 *data, u64 from, u64 to, i64 value);
 
-/* rank[id] for the ids that occur (each id once or more in ids[0..count)); ids range over [0, id_count).
- * Names are ordered bytewise. Ranks of other ids are left as they are. */
+/* rank[id] for the ids that occur (each id once or more in ids[0..count)); ids range over [0,
+ * id_count). Names are ordered bytewise. Ranks of other ids are left as they are. */
 MUST_USE Err sort_symbol_ranks(const i32 *ids, u64 count, u32 *rank, i32 id_count);
 
 #endif

@@ -1,11 +1,12 @@
 /*
- * type: the table of q types: code, names, width, null (kdb-files.md section 1, storage-manager.md 2.5).
+ * type: the table of q types: code, names, width, null (kdb-files.md section 1,
+ * storage-manager.md 2.5).
  *
  * Codes are q's. Two notes on memory forms:
  *   QT_SYMBOL (11)  elements are Str: borrowed text, as decoded from a message
- *   QT_ENUM   (20)  elements are i32 ids of the process's symbol table (q/symbol.h), -1 never occurs;
- *                   id 0 is the empty symbol, q's null. Written to the wire as 11.
- *   QT_NESTED + t   list of vectors of type t (strings are QT_NESTED + QT_CHAR = 87)
+ *   QT_ENUM   (20)  elements are i32 ids of the process's symbol table (q/symbol.h), -1 never
+ * occurs; id 0 is the empty symbol, q's null. Written to the wire as 11. QT_NESTED + t   list of
+ * vectors of type t (strings are QT_NESTED + QT_CHAR = 87)
  */
 #ifndef Q_TYPE_H
 #define Q_TYPE_H
@@ -52,16 +53,19 @@ typedef enum { ATTR_NONE, ATTR_SORTED, ATTR_UNIQUE, ATTR_PARTED, ATTR_GROUPED } 
 /* How the elements of a type are stored and compared. */
 typedef enum { TYPE_INTEGER, TYPE_REAL, TYPE_BYTES16, TYPE_TEXT } TypeClass;
 
-/* The bytes of one element in memory: 1, 2, 4, 8 or 16; QT_ENUM 4; QT_SYMBOL sizeof(Str). 0 for unknown. */
+/* The bytes of one element in memory: 1, 2, 4, 8 or 16; QT_ENUM 4; QT_SYMBOL sizeof(Str). 0 for
+ * unknown. */
 u32 type_width(int type);
 
 /* The bytes of one element in a column file: as type_width, but 8 for QT_ENUM and QT_SYMBOL. */
 u32 type_disk_width(int type);
 
-/* The schema name of a type ("timestamp", "string" for QT_STRING, "floats" for QT_NESTED + QT_FLOAT). */
+/* The schema name of a type ("timestamp", "string" for QT_STRING, "floats" for QT_NESTED +
+ * QT_FLOAT). */
 const char *type_name(int type);
 
-/* The type of a schema name; -1 when unknown; "" gives QT_LIST (mixed). "symbol" gives QT_SYMBOL. */
+/* The type of a schema name; -1 when unknown; "" gives QT_LIST (mixed). "symbol" gives
+ * QT_SYMBOL. */
 int type_parse(Str name);
 
 /* The type's letter as q's meta shows it ('j', 's', 'C' for strings, ' ' for mixed). */
@@ -76,7 +80,8 @@ bool type_is_fixed(int type);
 /* Whether the type counts nanoseconds, days, ... (12..19). */
 bool type_is_temporal(int type);
 
-/* Writes the null of a type (width bytes) to `out`: zero for boolean, byte, guid, enum; NaN f8ff form for floats. */
+/* Writes the null of a type (width bytes) to `out`: zero for boolean, byte, guid, enum; NaN f8ff
+ * form for floats. */
 void type_null(int type, void *out);
 
 /* Whether the element at `p` is null (never for boolean and byte). */

@@ -15,12 +15,12 @@
 typedef struct Value Value;
 
 typedef struct {
-    i8 type;    /* QT_*: 1..19, QT_ENUM, QT_LIST (elements are Value), QT_NESTED + t */
-    u8 attr;    /* Attr */
-    u64 count;  /* elements (rows) */
-    u64 room;   /* elements allocated; 0 = borrowed */
-    void *data; /* the elements */
-    u64 *offs;  /* nested only: count + 1 offsets into data, in elements */
+    i8 type;       /* QT_*: 1..19, QT_ENUM, QT_LIST (elements are Value), QT_NESTED + t */
+    u8 attr;       /* Attr */
+    u64 count;     /* elements (rows) */
+    u64 room;      /* elements allocated; 0 = borrowed */
+    void *data;    /* the elements */
+    u64 *offs;     /* nested only: count + 1 offsets into data, in elements */
     u64 heap_room; /* nested only: elements allocated in data */
 } Vec;
 
@@ -30,7 +30,8 @@ void vec_init(Vec *v, int type);
 /* A borrowed vector over `count` elements. */
 Vec vec_of(int type, const void *data, u64 count);
 
-/* Makes room for `count` more elements (nested: of `heap` more elements in all); E_MEMORY, E_LIMIT. */
+/* Makes room for `count` more elements (nested: of `heap` more elements in all); E_MEMORY,
+ * E_LIMIT. */
 MUST_USE Err vec_reserve(Vec *v, u64 count, u64 heap);
 
 /* Appends `count` elements from possibly unaligned memory; not for nested vectors. */
@@ -45,7 +46,8 @@ MUST_USE Err vec_append_vec(Vec *v, const Vec *from, u64 at, u64 count);
 /* Appends `count` nulls (nested: empty rows). */
 MUST_USE Err vec_append_null(Vec *v, u64 count);
 
-/* The rows perm[0..count) of `from`, as a new owned vector (any types but QT_LIST share elements). */
+/* The rows perm[0..count) of `from`, as a new owned vector (any types but QT_LIST share
+ * elements). */
 MUST_USE Err vec_take(Vec *v, const Vec *from, const u32 *perm, u64 count);
 
 /* Empties it and keeps the memory; frees it; idempotent. */

@@ -17,7 +17,8 @@
 #include "q/vec.h"
 
 typedef struct {
-    int type;         /* 1..19, QT_ENUM, QT_NESTED + t, QT_LIST (empty, untyped) */
+    int type;         /* 1..19, QT_ENUM, QT_NESTED + t, QT_LIST (empty, untyped), QT_NESTED (a list column
+                         whose first vector has no fixed type: column_row refuses its rows) */
     u8 attr;          /* Attr as the header says */
     bool wide;        /* QT_ENUM: elements are i64 (else i32) */
     u64 rows;
@@ -54,11 +55,13 @@ static inline i64 column_index(const Column *c, u64 row)
  * entry a run). Durable only after the caller synced file and folder. */
 typedef struct ColumnOut ColumnOut;
 
-/* Creates `path` (and `path`# for nested types). `attr` is the attribute to end with: for enumerations NONE,
- * SORTED, UNIQUE, PARTED, GROUPED with the payload of section 5; for plain vectors SORTED is kept when the elements
+/* Creates `path` (and `path`# for nested types, at their first row). `attr` is the attribute to end with: for
+ * enumerations NONE, SORTED (no payload), PARTED, GROUPED with the payload of section 5, and UNIQUE, which has no proven
+ * form and is written as PARTED: distinct values are runs of one row. For plain vectors SORTED is kept when the elements
  * turn out ascending; PARTED and GROUPED, UNIQUE on plain vectors have no proven form (section 5.1): PARTED and SORTED
  * become SORTED when the elements are ascending, else NONE. An attribute that the data does not satisfy
  * (parted with a value that comes back, unique with doubles) becomes NONE, never a lie.
+ * GROUPED keeps 8 bytes a row in memory and ends as NONE beyond 2^27 rows.
  * `rows_hint` = rows expected (0 unknown). */
 MUST_USE Err column_create(ColumnOut **out, const char *path, int type, int attr, u64 rows_hint);
 
@@ -68,11 +71,20 @@ MUST_USE Err column_append(ColumnOut *out, const void *elements, u64 count);
 /* Appends the elements rows[0..count) picked from `base` (fixed width; QT_ENUM: base holds i64 indices). */
 MUST_USE Err column_append_picked(ColumnOut *out, const void *base, const u32 *rows, u64 count);
 
-/* Appends QT_ENUM rows given as symbol ids picked through `perm` (NULL = in order): index = map[id]. */
+/* Appends QT_ENUM rows given as symbol ids picked through `perm` (NULL = in order): index = map[id]; the empty symbol
+ * (id 0), which a domain does not hold, becomes the null index. */
 MUST_USE Err column_append_symbols(ColumnOut *out, const i32 *ids, const i32 *map, const u32 *perm, u64 count);
+
+/* Names for indices, so that SORTED of an enumeration (order of the names) can be known when rows come as indices:
+ * ids[index] is the symbol id, borrowed until finish. Without it column_append and column_append_picked end SORTED
+ * as NONE; column_append_symbols knows the names anyway. */
+void column_out_names(ColumnOut *out, const i32 *ids, i32 count);
 
 /* Appends one row to a nested column. */
 MUST_USE Err column_append_row(ColumnOut *out, const void *elements, u64 count);
+
+/* Appends rows of a nested vector: rows[0..count), or from, from + 1, ... when NULL. */
+MUST_USE Err column_append_rows(ColumnOut *out, const Vec *v, const u32 *rows, u64 from, u64 count);
 
 /* Ends the file: payload, header with the true count. `bytes` = size of all its files. With `sync` they are
  * synced at once, else they are handed over open in keep[0..1] (FILE_NONE when unused) to be synced by the

@@ -13,11 +13,11 @@
  * ends. */
 #include "q/symbol.h"
 
+#include "base/bounds.h"
+
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-
-#include "base/bounds.h"
 
 #define CHUNK_BITS  16
 #define CHUNK_NAMES (1u << CHUNK_BITS)

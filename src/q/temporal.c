@@ -7,9 +7,9 @@
  */
 #include "q/temporal.h"
 
-#include <math.h>
-
 #include "base/fail.h"
+
+#include <math.h>
 
 #define SECOND_NS     1000000000ll
 #define DAYS_TO_1970  10957 /* from 1970.01.01 to 2000.01.01 */
@@ -244,7 +244,8 @@ static bool parse_point(int type, Cursor *c, i64 *out)
     case QT_DATE: return date(c, out) && ended(c);
     case QT_DATETIME:
         if (!date_time(c, &days, &ns)) return false;
-        *out = float_bits((f64)days + (f64)ns / (f64)TEMPORAL_DAY_NS);
+        *out = float_bits(((f64)(days * 86400000 + ns / 1000000) + (f64)(ns % 1000000) / 1e6) /
+                          86400000.0);
         return true;
     default:
         if (!date_time(c, &days, &ns)) return false;

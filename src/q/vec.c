@@ -9,10 +9,10 @@
  */
 #include "q/vec.h"
 
-#include <stdlib.h>
-
 #include "base/bounds.h"
 #include "q/value.h"
+
+#include <stdlib.h>
 
 #define ROOM_MIN 64
 #define HEAP_MAX (1ull << 40) /* elements in all rows of a nested vector */

@@ -5,8 +5,8 @@
  * that the room left in the head is not lost. Large blocks come from calloc, whose pages the kernel
  * clears on first touch; small pieces are cleared here, as a reset block is dirty.
  *
- * Invariants: 1. every piece is 16-byte aligned; 2. used <= size in each block; 3. `reserved` is the
- * sum of the sizes of all blocks.
+ * Invariants: 1. every piece is 16-byte aligned; 2. used <= size in each block; 3. `reserved` is
+ * the sum of the sizes of all blocks.
  */
 #include "base/arena.h"
 #include "base/bounds.h"
@@ -124,7 +124,8 @@ char *arena_format(Arena *a, const char *format, ...)
     return text;
 }
 
-/* Frees the chain from `b` to its end, but spares the last block when it is small enough to keep. */
+/* Frees the chain from `b` to its end, but spares the last block when it is small enough to keep.
+ */
 static ArenaBlock *blocks_free(ArenaBlock *b, u64 keep_max)
 {
     while (b) {

@@ -13,10 +13,7 @@
 
 #define BUF_ROOM_FIRST 128
 
-void buf_init(Buf *b, u64 size_max)
-{
-    *b = (Buf){.size_max = size_max};
-}
+void buf_init(Buf *b, u64 size_max) { *b = (Buf){.size_max = size_max}; }
 
 /* Makes room for `size` more bytes and the zero. */
 static Err grow(Buf *b, u64 size)
@@ -73,10 +70,7 @@ Err buf_format(Buf *b, const char *format, ...)
     return err;
 }
 
-Err buf_text(Buf *b, const char *text)
-{
-    return buf_append(b, text, strlen(text));
-}
+Err buf_text(Buf *b, const char *text) { return buf_append(b, text, strlen(text)); }
 
 Err buf_room(Buf *b, u64 size, u8 **out)
 {
@@ -106,10 +100,7 @@ void buf_drop(Buf *b, u64 size)
     if (size && b->size) memmove(b->data, b->data + size, b->size);
 }
 
-void buf_clear(Buf *b)
-{
-    b->size = 0;
-}
+void buf_clear(Buf *b) { b->size = 0; }
 
 void buf_free(Buf *b)
 {

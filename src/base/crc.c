@@ -100,9 +100,6 @@ u32 crc_32c(u32 crc, const void *data, u64 size)
 
 #else
 
-u32 crc_32c(u32 crc, const void *data, u64 size)
-{
-    return crc_32c_plain(crc, data, size);
-}
+u32 crc_32c(u32 crc, const void *data, u64 size) { return crc_32c_plain(crc, data, size); }
 
 #endif

@@ -11,13 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static _Thread_local struct {
-    Err code;
-    int line;
-    const char *file;
-    char text[FAIL_TEXT_MAX];
-    char where[128];
-} last;
+static _Thread_local FailRecord last;
 
 #define FAIL_NAME(code, signal, http, status)   #code,
 #define FAIL_SIGNAL(code, signal, http, status) signal,
@@ -99,22 +93,17 @@ Err fail_note(Err code, const char *format, ...)
     return code;
 }
 
-const char *fail_text(void)
-{
-    return last.text;
-}
+const char *fail_text(void) { return last.text; }
 
 const char *fail_where(void)
 {
+    static _Thread_local char where[128];
     if (!last.file) return "";
-    snprintf(last.where, sizeof last.where, "%s:%d", base_name(last.file), last.line);
-    return last.where;
+    snprintf(where, sizeof where, "%s:%d", base_name(last.file), last.line);
+    return where;
 }
 
-Err fail_last(void)
-{
-    return last.code;
-}
+Err fail_last(void) { return last.code; }
 
 const char *fail_signal(Err code)
 {
@@ -136,7 +125,8 @@ int fail_exit(Err code)
 
 const char *fail_name(Err code)
 {
-    /* Lower-cased once a call into this thread's own row, so that the table above stays the truth. */
+    /* Lower-cased once a call into this thread's own row, so that the table above stays the truth.
+     */
     static _Thread_local char names[E_COUNT][16];
     ASSERT(code < E_COUNT);
     const char *from = code_names[code] + 2;

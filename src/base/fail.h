@@ -65,6 +65,18 @@ const char *fail_where(void);
 /* The code of this thread's last failure. */
 Err fail_last(void);
 
+/* A failure as it was recorded, to carry it from one thread to another. */
+typedef struct {
+    Err code;
+    int line;
+    const char *file; /* of __FILE__; NULL when there was none */
+    char text[FAIL_TEXT_MAX];
+} FailRecord;
+
+/* Copies this thread's last failure out; makes a copied one this thread's last. */
+void fail_save(FailRecord *record);
+void fail_restore(const FailRecord *record);
+
 /* The q signal of a code ("type", "limit", ...); what a q client sees, followed by the text. */
 const char *fail_signal(Err code);
 

@@ -2,9 +2,9 @@
  * log: lines put together in the caller's LogLine, then written with one call.
  *
  * Nothing allocates. A line is at most sizeof LogLine.text; a value that does not fit is cut (text)
- * or left out (numbers), and LOG_RESERVE bytes always remain for what closes the line, so that a JSON
- * line stays JSON. Text that is not UTF-8 has its bad bytes replaced by U+FFFD. stderr is unbuffered,
- * so one fwrite is one write(2): the one place where base meets the kernel.
+ * or left out (numbers), and LOG_RESERVE bytes always remain for what closes the line, so that a
+ * JSON line stays JSON. Text that is not UTF-8 has its bad bytes replaced by U+FFFD. stderr is
+ * unbuffered, so one fwrite is one write(2): the one place where base meets the kernel.
  *
  * log_init and log_clock are called while the process has one thread.
  */
@@ -32,10 +32,7 @@ void log_init(const char *component, LogLevel level, bool json)
     state.json = json;
 }
 
-void log_clock(i64 (*wall_ns)(void))
-{
-    state.clock = wall_ns;
-}
+void log_clock(i64 (*wall_ns)(void)) { state.clock = wall_ns; }
 
 bool log_level_parse(const char *name, LogLevel *out)
 {
@@ -59,10 +56,7 @@ static bool put(LogLine *l, const char *text, u64 size)
     return true;
 }
 
-static bool put_text(LogLine *l, const char *text)
-{
-    return put(l, text, strlen(text));
-}
+static bool put_text(LogLine *l, const char *text) { return put(l, text, strlen(text)); }
 
 /* The length of the UTF-8 sequence at p, 0 when it is none (overlong and surrogates included). */
 static u64 utf8_size(const u8 *p)

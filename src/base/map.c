@@ -3,11 +3,10 @@
  *
  * A slot is 24 bytes:
  *     0  hash   of the key, all 64 bits: compared first, and moved without looking at the key again
- *     8  key    the i64; or the bytes of a text up to 8 long, padded with zeros; or a pointer to them
- *     16 size   of a text key
- *     20 value  the value plus one; 0 = free slot
- * Short texts, which most symbols are, so need no second memory access. Nothing is ever removed, so
- * there are no tombstones. The table doubles before it is more than 9/16 full.
+ *     8  key    the i64; or the bytes of a text up to 8 long, padded with zeros; or a pointer to
+ * them 16 size   of a text key 20 value  the value plus one; 0 = free slot Short texts, which most
+ * symbols are, so need no second memory access. Nothing is ever removed, so there are no
+ * tombstones. The table doubles before it is more than 9/16 full.
  */
 #include "base/map.h"
 
@@ -57,10 +56,7 @@ static u64 load_short(const u8 *p, u64 size)
     return v;
 }
 
-static u64 hash_short(u64 bytes, u64 size)
-{
-    return mix(mix(bytes ^ MIX_A, MIX_B) ^ size, MIX_C);
-}
+static u64 hash_short(u64 bytes, u64 size) { return mix(mix(bytes ^ MIX_A, MIX_B) ^ size, MIX_C); }
 
 u64 map_hash(const void *data, u64 size)
 {
@@ -76,16 +72,14 @@ u64 map_hash(const void *data, u64 size)
         p += 16;
         left -= 16;
     }
-    /* The last 9 to 16 bytes, or, after a block, the last 16 whatever is left: loads may overlap. */
+    /* The last 9 to 16 bytes, or, after a block, the last 16 whatever is left: loads may overlap.
+     */
     u64 first = left > 8 ? load_u64(p) : load_u64(p + left - 16);
     u64 last = load_u64(p + left - 8);
     return mix(mix(first ^ MIX_D, last ^ b) ^ a, MIX_C);
 }
 
-static u64 hash_number(i64 key)
-{
-    return mix((u64)key ^ MIX_A, MIX_D) ^ MIX_B;
-}
+static u64 hash_number(i64 key) { return mix((u64)key ^ MIX_A, MIX_D) ^ MIX_B; }
 
 static bool slot_is(const MapSlot *slot, u64 hash, Str key)
 {

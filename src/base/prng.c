@@ -15,10 +15,7 @@ static u64 splitmix(u64 *state)
     return z ^ (z >> 31);
 }
 
-static u64 rotate(u64 v, int by)
-{
-    return (v << by) | (v >> (64 - by));
-}
+static u64 rotate(u64 v, int by) { return (v << by) | (v >> (64 - by)); }
 
 void prng_init(Prng *p, u64 seed)
 {
@@ -50,7 +47,4 @@ u64 prng_below(Prng *p, u64 bound)
     }
 }
 
-f64 prng_unit(Prng *p)
-{
-    return (f64)(prng_next(p) >> 11) * 0x1p-53;
-}
+f64 prng_unit(Prng *p) { return (f64)(prng_next(p) >> 11) * 0x1p-53; }

@@ -16,20 +16,14 @@
 
 #define STR_NUMBER_MAX 1024 /* bytes of a number that strtod still sees */
 
-Str str_of(const char *text)
-{
-    return text ? (Str){text, strlen(text)} : (Str){0};
-}
+Str str_of(const char *text) { return text ? (Str){text, strlen(text)} : (Str){0}; }
 
 bool str_eq(Str a, Str b)
 {
     return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
 }
 
-bool str_is(Str a, const char *text)
-{
-    return str_eq(a, str_of(text));
-}
+bool str_is(Str a, const char *text) { return str_eq(a, str_of(text)); }
 
 int str_cmp(Str a, Str b)
 {
@@ -50,15 +44,9 @@ bool str_ends(Str s, Str part)
     return part.size == 0 || str_eq((Str){s.data + (s.size - part.size), part.size}, part);
 }
 
-static bool blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
-}
+static bool blank(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
-static bool digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
+static bool digit(char c) { return c >= '0' && c <= '9'; }
 
 Str str_trim(Str s)
 {
@@ -153,10 +141,7 @@ static bool decimal(Str s, Decimal *d)
 
 static locale_t c_locale;
 
-static void c_locale_make(void)
-{
-    c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-}
+static void c_locale_make(void) { c_locale = newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
 /* The slow road, for text that `decimal` found well formed; false when it is too large. */
 static bool long_f64(Str s, f64 *out)
@@ -206,15 +191,9 @@ bool str_f64(Str s, f64 *out)
     return true;
 }
 
-char *str_dup(Arena *a, Str s)
-{
-    return arena_text(a, s.data, s.size);
-}
+char *str_dup(Arena *a, Str s) { return arena_text(a, s.data, s.size); }
 
-static bool letter(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+static bool letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 bool str_name_ok(Str s, bool internal)
 {

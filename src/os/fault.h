@@ -31,7 +31,8 @@ MUST_USE Err fault_init(const char *role);
 /* Arms a fault from a test: `kind` at change `at` (1 = next), lasting or once. FAULT_NONE disarms. */
 void fault_arm(FaultKind kind, u64 at, bool lasting, int error);
 
-/* The number of changes since the start or the last fault_arm. */
+/* The number of changes since the last fault_arm, or since a fault_init that found SILT_FAULT; 0
+ * when there was neither, as nothing is counted then. */
 u64 fault_count(void);
 
 /* Called by os/ before each change of the disk; `size` = bytes about to be written, 0 for others. */

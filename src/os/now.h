@@ -7,6 +7,7 @@
 #ifndef OS_NOW_H
 #define OS_NOW_H
 
+#include "base/fail.h"
 #include "base/types.h"
 
 #define NOW_EPOCH_NS 946684800000000000ll /* 1970 to 2000 in ns */
@@ -16,11 +17,17 @@
  * processes: a whole process tree lives in another time). */
 i64 now_wall(void);
 
+/* Looks whether SILT_NOW_OFFSET_NS is a number; E_USAGE when not (now_wall then takes it as 0). */
+MUST_USE Err now_init(void);
+
 /* Nanoseconds since 1970, for log_clock. */
 i64 now_unix(void);
 
 /* Monotonic nanoseconds from an arbitrary start. */
 i64 now_mono(void);
+
+/* Monotonic nanoseconds that no false clock replaces: for time limits on the kernel. */
+i64 now_ticks(void);
 
 /* Replaces both clocks (NULL restores the real ones). */
 void now_fake(i64 (*wall)(void), i64 (*mono)(void));

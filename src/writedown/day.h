@@ -11,6 +11,7 @@
 
 #include "column/domain.h"
 #include "db/view.h"
+#include "table/schema.h"
 #include "writedown/job.h"
 
 /* One source of one day's rows. */

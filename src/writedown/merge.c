@@ -1,0 +1,594 @@
+/*
+ * merge: sorted runs into one table folder, in bounded memory.
+ *
+ * The order of rows is found over the key columns alone and kept as spans (run, first row, count). When the first key is an
+ * enumeration its equal rows are adjacent in every run, so the runs are taken group by group in the order of the names;
+ * with no further key a group is copied run after run, otherwise the groups are merged by the remaining keys. A merge
+ * gallops: it takes as many rows of one run as stand before the head of all others, so runs that follow each other in time
+ * cost a few comparisons each.
+ *
+ * Invariants: a span never reaches beyond its run's range; spans of one run ascend; equal keys keep run order, then row order.
+ * Threads: the caller's, and the pool's while a chunk is copied, where each task owns one column of the output.
+ */
+#include "writedown/merge.h"
+
+#include <stdlib.h>
+
+#include "os/pool.h"
+#include "q/symbol.h"
+
+#define MERGE_CHUNK_DEFAULT 500000u
+
+/* A piece of the output: `count` rows of a run beginning with row `from`. */
+typedef struct {
+    u32 run;
+    u32 count;
+    u64 from;
+} Span;
+
+/* One run being merged. */
+typedef struct {
+    const Column **cols; /* by schema column */
+    u64 at, end;         /* rows not yet emitted */
+    u64 group_end;       /* end of the group of equal first keys that begins at `at` */
+    u32 rank;            /* order of that group's name */
+    u32 order;           /* place among the runs: decides between equal keys */
+} Cursor;
+
+typedef struct {
+    Merge *merge;
+    const Schema *schema;
+    const u32 *sort;     /* schema columns of the keys */
+    u32 sort_count;
+    u32 *rank;           /* by domain index; 0 is the null's */
+    u64 rank_count;
+    Cursor *cursors;
+    u32 cursor_count;
+    u32 *heap;           /* cursor numbers, smallest head first */
+    u32 heap_count;
+    u32 key_from;        /* keys before it are equal in all of the heap */
+    Span *spans;
+    u64 span_count, span_room;
+    u64 pending, chunk;  /* rows in spans, rows of a full chunk */
+} Work;
+
+/* The order of a domain index. */
+static u32 rank_of(const Work *w, i64 index)
+{
+    return index >= 0 && (u64)index < w->rank_count ? w->rank[index] : 0;
+}
+
+static int compare_i64(i64 a, i64 b) { return (a > b) - (a < b); }
+
+/* q's order of floats: NaN (null) first. */
+static int compare_f64(f64 a, f64 b)
+{
+    if (a != a || b != b) return (b != b) - (a != a);
+    return (a > b) - (a < b);
+}
+
+/* Compares one key of two rows. */
+static int compare_key(const Work *w, const Column *a, u64 i, const Column *b, u64 j)
+{
+    switch (a->type) {
+    case QT_ENUM:
+        return compare_i64(rank_of(w, column_index(a, i)), rank_of(w, column_index(b, j)));
+    case QT_GUID:
+        return memcmp((const u8 *)a->data + 16 * i, (const u8 *)b->data + 16 * j, 16);
+    case QT_BOOLEAN:
+    case QT_BYTE:
+    case QT_CHAR:
+        return compare_i64(((const u8 *)a->data)[i], ((const u8 *)b->data)[j]);
+    case QT_SHORT:
+        return compare_i64(((const i16 *)a->data)[i], ((const i16 *)b->data)[j]);
+    case QT_REAL:
+        return compare_f64((f64)((const f32 *)a->data)[i], (f64)((const f32 *)b->data)[j]);
+    case QT_FLOAT:
+    case QT_DATETIME:
+        return compare_f64(((const f64 *)a->data)[i], ((const f64 *)b->data)[j]);
+    case QT_LONG:
+    case QT_TIMESTAMP:
+    case QT_TIMESPAN:
+        return compare_i64(((const i64 *)a->data)[i], ((const i64 *)b->data)[j]);
+    default:
+        return compare_i64(((const i32 *)a->data)[i], ((const i32 *)b->data)[j]);
+    }
+}
+
+/* Compares two rows by the keys from key_from on. */
+static int compare_rows(const Work *w, const Cursor *a, u64 i, const Cursor *b, u64 j)
+{
+    for (u32 k = w->key_from; k < w->sort_count; k++) {
+        int c = compare_key(w, a->cols[w->sort[k]], i, b->cols[w->sort[k]], j);
+        if (c != 0) return c;
+    }
+    return 0;
+}
+
+/* Whether row i of cursor a goes before row j of cursor b. */
+static bool row_before(const Work *w, const Cursor *a, u64 i, const Cursor *b, u64 j)
+{
+    int c = compare_rows(w, a, i, b, j);
+    return c < 0 || (c == 0 && a->order < b->order);
+}
+
+static Err copy_spans(void *arg, u64 i);
+
+/* Copies the pending spans to every column. */
+static Err flush(Work *w)
+{
+    if (w->pending == 0) return E_OK;
+    Merge *m = w->merge;
+    int threads = w->pending * w->schema->column_count < 20000 ? 1 : m->target.threads;
+    Err err = pool_run(w->schema->column_count, threads, copy_spans, w);
+    m->rows += w->pending;
+    m->out.rows = m->rows;
+    w->pending = 0;
+    w->span_count = 0;
+    return err;
+}
+
+static Err span_put(Work *w, u32 run, u64 from, u32 count)
+{
+    Span *last = w->span_count > 0 ? &w->spans[w->span_count - 1] : NULL;
+    if (last != NULL && last->run == run && last->from + last->count == from && last->count <= UINT32_MAX - count) {
+        last->count += count;
+    } else {
+        if (w->span_count == w->span_room) {
+            u64 room = w->span_room == 0 ? 1024 : 2 * w->span_room;
+            Span *spans = realloc(w->spans, room * sizeof(Span));
+            if (spans == NULL) return fail(E_MEMORY, "merge: no memory for %llu spans", (unsigned long long)room);
+            w->spans = spans;
+            w->span_room = room;
+        }
+        w->spans[w->span_count++] = (Span){run, count, from};
+    }
+    w->pending += count;
+    return w->pending >= w->chunk ? flush(w) : E_OK;
+}
+
+/* Emits the next `count` rows of a cursor, in pieces that fit the chunk. */
+static Err emit(Work *w, u32 run, u64 count)
+{
+    Cursor *c = &w->cursors[run];
+    ASSERT(count <= c->end - c->at);
+    while (count > 0) {
+        u64 n = MIN(count, w->chunk - w->pending);
+        Err err = span_put(w, run, c->at, (u32)n);
+        if (err != E_OK) return err;
+        c->at += n;
+        count -= n;
+    }
+    return E_OK;
+}
+
+/* Writes the spans of one column. */
+static Err copy_spans(void *arg, u64 i)
+{
+    Work *w = arg;
+    Err err = E_OK;
+    ColumnOut *out = w->merge->out.cols[i];
+    bool is_time = w->schema->prtn == (i32)i;
+    i64 narrow[256];
+    for (u64 s = 0; s < w->span_count; s++) {
+        const Span *span = &w->spans[s];
+        const Column *c = w->cursors[span->run].cols[i];
+        if (c->type >= QT_NESTED || c->type == QT_LIST) {
+            for (u64 r = span->from; r < span->from + span->count; r++) {
+                const void *elements = NULL;
+                u64 n = 0;
+                TRY(column_row(c, r, &elements, &n));
+                TRY(column_append_row(out, elements, n));
+            }
+        } else if (c->type == QT_ENUM && !c->wide) {
+            for (u64 r = 0; r < span->count;) {
+                u64 n = MIN(span->count - r, COUNT_OF(narrow));
+                for (u64 k = 0; k < n; k++) narrow[k] = column_index(c, span->from + r + k);
+                TRY(column_append(out, narrow, n));
+                r += n;
+            }
+        } else {
+            u64 width = type_disk_width(c->type);
+            TRY(column_append(out, (const u8 *)c->data + span->from * width, span->count));
+        }
+        if (is_time) {
+            const i64 *t = (const i64 *)c->data + span->from;
+            for (u64 r = 0; r < span->count; r++) {
+                if (t[r] < w->merge->time_min) w->merge->time_min = t[r];
+                if (t[r] > w->merge->time_max) w->merge->time_max = t[r];
+            }
+        }
+    }
+done:
+    return err;
+}
+
+/* The heap holds cursors whose heads are compared by rows (groups == false) or by the rank of their group. */
+static bool heap_before(const Work *w, u32 a, u32 b, bool groups)
+{
+    const Cursor *x = &w->cursors[a], *y = &w->cursors[b];
+    if (!groups) return row_before(w, x, x->at, y, y->at);
+    return x->rank < y->rank || (x->rank == y->rank && x->order < y->order);
+}
+
+static void heap_sift(Work *w, u32 *heap, u32 count, u32 at, bool groups)
+{
+    for (;;) {
+        u32 least = at;
+        for (u32 child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)
+            if (heap_before(w, heap[child], heap[least], groups)) least = child;
+        if (least == at) return;
+        u32 swap = heap[at];
+        heap[at] = heap[least];
+        heap[least] = swap;
+        at = least;
+    }
+}
+
+static void heap_make(Work *w, u32 *heap, u32 count, bool groups)
+{
+    for (u32 i = count / 2; i-- > 0;) heap_sift(w, heap, count, i, groups);
+}
+
+/* How many rows of `c` from its head on, up to `end`, go before the head of `d`. */
+static u64 gallop(const Work *w, const Cursor *c, u64 end, const Cursor *d)
+{
+    u64 known = 1, step = 1, left = end - c->at; /* the head itself goes first */
+    while (known + step <= left && row_before(w, c, c->at + known + step - 1, d, d->at)) {
+        known += step;
+        step *= 2;
+    }
+    u64 high = MIN(known + step - 1, left); /* row known+step-1 (if any) does not go before d's head */
+    while (known < high) {
+        u64 mid = known + (high - known) / 2;
+        if (row_before(w, c, c->at + mid, d, d->at))
+            known = mid + 1;
+        else
+            high = mid;
+    }
+    return known;
+}
+
+/* Merges the cursors named in heap[0..count), each up to its group_end, by the keys from key_from on. */
+static Err merge_heads(Work *w, u32 *heap, u32 count)
+{
+    heap_make(w, heap, count, false);
+    while (count > 1) {
+        Cursor *c = &w->cursors[heap[0]];
+        u32 second = count > 2 && heap_before(w, heap[2], heap[1], false) ? 2 : 1;
+        u64 n = gallop(w, c, c->group_end, &w->cursors[heap[second]]);
+        Err err = emit(w, heap[0], n);
+        if (err != E_OK) return err;
+        if (c->at == c->group_end) heap[0] = heap[--count];
+        heap_sift(w, heap, count, 0, false);
+    }
+    Cursor *last = &w->cursors[heap[0]];
+    return emit(w, heap[0], last->group_end - last->at);
+}
+
+/* Finds the group that begins at a cursor's head: rows with the same domain index. */
+static void group_find(const Work *w, Cursor *c)
+{
+    const Column *key = c->cols[w->sort[0]];
+    i64 index = column_index(key, c->at);
+    u64 known = 1, step = 1, left = c->end - c->at;
+    while (known + step <= left && column_index(key, c->at + known + step - 1) == index) {
+        known += step;
+        step *= 2;
+    }
+    u64 high = MIN(known + step - 1, left);
+    while (known < high) {
+        u64 mid = known + (high - known) / 2;
+        if (column_index(key, c->at + mid) == index)
+            known = mid + 1;
+        else
+            high = mid;
+    }
+    c->group_end = c->at + known;
+    c->rank = rank_of(w, index);
+}
+
+/* Takes the groups of equal first keys one after another, in the order of the names. */
+static Err merge_groups(Work *w)
+{
+    Err err = E_OK;
+    u32 *groups = malloc(w->cursor_count * sizeof(u32));
+    if (groups == NULL) return fail(E_MEMORY, "merge: no memory for %u runs", w->cursor_count);
+    u32 count = 0;
+    for (u32 i = 0; i < w->cursor_count; i++) {
+        if (w->cursors[i].at == w->cursors[i].end) continue;
+        group_find(w, &w->cursors[i]);
+        groups[count++] = i;
+    }
+    heap_make(w, groups, count, true);
+    w->key_from = 1;
+    while (count > 0) {
+        u32 rank = w->cursors[groups[0]].rank, members = 0;
+        while (count > 0 && w->cursors[groups[0]].rank == rank) {
+            w->heap[members++] = groups[0];
+            groups[0] = groups[--count];
+            heap_sift(w, groups, count, 0, true);
+        }
+        if (w->sort_count > 1 && members > 1) {
+            u32 *heads = w->heap + w->cursor_count; /* the second half: merge_heads reorders it */
+            memcpy(heads, w->heap, members * sizeof(u32));
+            TRY(merge_heads(w, heads, members));
+        } else {
+            for (u32 i = 0; i < members; i++) {
+                Cursor *c = &w->cursors[w->heap[i]];
+                TRY(emit(w, w->heap[i], c->group_end - c->at));
+            }
+        }
+        for (u32 i = 0; i < members; i++) {
+            Cursor *c = &w->cursors[w->heap[i]];
+            if (c->at == c->end) continue;
+            group_find(w, c);
+            u32 at = count++;
+            groups[at] = w->heap[i];
+            while (at > 0 && heap_before(w, groups[at], groups[(at - 1) / 2], true)) {
+                u32 swap = groups[at];
+                groups[at] = groups[(at - 1) / 2];
+                groups[(at - 1) / 2] = swap;
+                at = (at - 1) / 2;
+            }
+        }
+    }
+done:
+    free(groups);
+    return err;
+}
+
+/* Marks the domain indices that occur in a key column between two rows. */
+static Err mark_indices(const Column *c, u64 from, u64 to, u8 *used, u64 count)
+{
+    bool whole = from == 0 && to == c->rows && c->keys != NULL;
+    u64 n = whole ? c->key_count : to - from;
+    for (u64 i = 0; i < n; i++) {
+        i64 index;
+        if (!whole)
+            index = column_index(c, from + i);
+        else if (c->wide)
+            index = (i64)load_u64((const u8 *)c->keys + 8 * i);
+        else
+            index = load_i32((const u8 *)c->keys + 4 * i) == INT32_MIN ? INT64_MIN : load_i32((const u8 *)c->keys + 4 * i);
+        if (index == INT64_MIN) continue;
+        if (index < 0 || (u64)index >= count)
+            return fail(E_CORRUPT, "an enumeration holds index %lld, but its domain has %llu names", (long long)index,
+                        (unsigned long long)count);
+        used[index] = 1;
+    }
+    return E_OK;
+}
+
+/* Orders by name the domain indices that occur in the enumerated keys of all runs. */
+static Err make_ranks(Work *w, const MergeRun *runs)
+{
+    Err err = E_OK;
+    const Domain *d = w->merge->target.domain;
+    u64 count = (u64)d->count, n = 0;
+    u8 *used = calloc(count + 1, 1);
+    i32 *ids = malloc((count + 1) * sizeof(i32));
+    u32 *by_id = malloc(((u64)symbol_count() + 1) * sizeof(u32));
+    w->rank = calloc(count + 1, sizeof(u32));
+    w->rank_count = count;
+    if (used == NULL || ids == NULL || by_id == NULL || w->rank == NULL)
+        TRY(fail(E_MEMORY, "merge: no memory to order %llu names", (unsigned long long)count));
+    for (u32 k = 0; k < w->sort_count; k++)
+        for (u32 r = 0; r < w->cursor_count; r++) {
+            const Column *c = w->cursors[r].cols[w->sort[k]];
+            if (c->type == QT_ENUM) TRY(mark_indices(c, runs[r].from, runs[r].to, used, count));
+        }
+    for (u64 i = 0; i < count; i++)
+        if (used[i]) ids[n++] = d->ids[i];
+    TRY(sort_symbol_ranks(ids, n, by_id, symbol_count()));
+    for (u64 i = 0; i < count; i++)
+        if (used[i]) w->rank[i] = 1 + by_id[d->ids[i]];
+done:
+    free(used);
+    free(ids);
+    free(by_id);
+    return err;
+}
+
+/* Maps every schema column of a run, with the type that the schema wants. */
+static Err map_columns(const Schema *s, MergeRun *run, const Column **cols)
+{
+    for (u32 i = 0; i < s->column_count; i++) {
+        Err err = splay_column(run->splay, s->columns[i].name, run->rows, &cols[i]);
+        if (err != E_OK) return err;
+        int want = schema_memory_type(&s->columns[i]);
+        if (cols[i]->type != want && !(want >= QT_NESTED && cols[i]->rows == 0))
+            return fail(E_TYPE, "%s/%s: type %s on disk, but the schema says %s", run->splay->path, s->columns[i].name,
+                        type_name(cols[i]->type), type_name(want));
+    }
+    return E_OK;
+}
+
+static Err sort_keys_ok(const Schema *s, Place place)
+{
+    for (u32 i = 0; i < s->sort_count[place]; i++) {
+        int type = s->columns[s->sort[place][i]].type;
+        if (!type_is_fixed(type) && type != QT_SYMBOL)
+            return fail(E_UNSUPPORTED, "table %s: column %s of type %s cannot be sorted by", s->name,
+                        s->columns[s->sort[place][i]].name, type_name(type));
+    }
+    return E_OK;
+}
+
+Err merge_open(Merge *m, const MergeTarget *t)
+{
+    *m = (Merge){.target = *t, .time_min = INT64_MAX, .time_max = INT64_MIN};
+    Err err = sort_keys_ok(t->schema, t->place);
+    if (err != E_OK) return err;
+    return splay_out_open(&m->out, t->path, t->schema, t->place, t->rows_hint);
+}
+
+static void work_free(Work *w, Arena *a)
+{
+    free(w->rank);
+    free(w->heap);
+    free(w->spans);
+    arena_free(a);
+}
+
+/* Sets up cursors and ranks over the runs. */
+static Err work_make(Work *w, Merge *m, MergeRun *runs, u32 run_count, Arena *a)
+{
+    Err err = E_OK;
+    const MergeTarget *t = &m->target;
+    *w = (Work){.merge = m, .schema = t->schema, .cursor_count = run_count};
+    w->sort = t->schema->sort[t->place];
+    w->sort_count = t->schema->sort_count[t->place];
+    w->chunk = t->chunk_rows > 0 ? MIN(t->chunk_rows, UINT32_MAX) : MERGE_CHUNK_DEFAULT;
+    w->cursors = arena_array(a, Cursor, run_count);
+    w->heap = malloc(2 * ((u64)run_count + 1) * sizeof(u32));
+    if (w->heap == NULL) TRY(fail(E_MEMORY, "merge: no memory for %u runs", run_count));
+    for (u32 i = 0; i < run_count; i++) {
+        Cursor *c = &w->cursors[i];
+        ASSERT(runs[i].from <= runs[i].to && runs[i].to <= runs[i].rows);
+        c->cols = arena_alloc(a, t->schema->column_count * sizeof(Column *));
+        c->at = runs[i].from;
+        c->end = c->group_end = runs[i].to;
+        c->order = i;
+        TRY(map_columns(t->schema, &runs[i], c->cols));
+    }
+    TRY(make_ranks(w, runs));
+done:
+    return err;
+}
+
+Err merge_add(Merge *m, MergeRun *runs, u32 run_count)
+{
+    Err err = E_OK;
+    Work w = {0};
+    Arena a = {0};
+    if (run_count == 0) return E_OK;
+    TRY(work_make(&w, m, runs, run_count, &a));
+    if (w.sort_count > 0 && w.cursors[0].cols[w.sort[0]]->type == QT_ENUM) {
+        TRY(merge_groups(&w));
+    } else if (w.sort_count > 0) {
+        u32 count = 0;
+        for (u32 i = 0; i < run_count; i++)
+            if (w.cursors[i].at < w.cursors[i].end) w.heap[count++] = i;
+        if (count > 0) TRY(merge_heads(&w, w.heap, count));
+    } else {
+        for (u32 i = 0; i < run_count; i++) TRY(emit(&w, i, w.cursors[i].end - w.cursors[i].at));
+    }
+    TRY(flush(&w));
+done:
+    work_free(&w, &a);
+    return err == E_OK ? E_OK : fail_note(err, "table %s", m->target.schema->name);
+}
+
+Err merge_finish(Merge *m)
+{
+    Err err = splay_out_finish(&m->out);
+    m->bytes = m->out.bytes;
+    return err;
+}
+
+void merge_drop(Merge *m) { splay_out_drop(&m->out); }
+
+Err merge_is_sorted(const Schema *s, Place place, const Domain *d, MergeRun *run, bool *sorted)
+{
+    Err err = E_OK;
+    Work w = {0};
+    Arena a = {0};
+    Merge m = {.target = {.schema = s, .place = place, .domain = d}};
+    TRY(work_make(&w, &m, run, 1, &a));
+    *sorted = true;
+    for (u64 i = run->from + 1; i < run->to && *sorted; i++)
+        *sorted = compare_rows(&w, &w.cursors[0], i - 1, &w.cursors[0], i) <= 0;
+done:
+    work_free(&w, &a);
+    return err;
+}
+
+/* The sort keys of rows [from, from + count) of a mapped run: enumerations as arrays of ranks. */
+static void piece_keys(const Work *w, u64 from, u64 count, SortKey *keys, i32 *ranks)
+{
+    for (u32 k = 0; k < w->sort_count; k++) {
+        const Column *c = w->cursors[0].cols[w->sort[k]];
+        if (c->type == QT_ENUM) {
+            for (u64 i = 0; i < count; i++) ranks[i] = (i32)rank_of(w, column_index(c, from + i));
+            keys[k] = (SortKey){.type = QT_INT, .data = ranks};
+            ranks += count;
+        } else {
+            keys[k] = (SortKey){.type = c->type, .data = (const u8 *)c->data + from * type_disk_width(c->type)};
+        }
+    }
+}
+
+/* Writes one piece in sorted order as a table folder. */
+static Err write_piece(const Work *w, const MergeTarget *t, const char *path, u64 from, const u32 *perm, u64 count)
+{
+    Err err = E_OK;
+    SplayOut out = {0};
+    i64 *indices = NULL;
+    TRY(splay_out_open(&out, path, t->schema, t->place, count));
+    for (u32 i = 0; i < t->schema->column_count; i++) {
+        const Column *c = w->cursors[0].cols[i];
+        if (c->type >= QT_NESTED || c->type == QT_LIST) {
+            for (u64 r = 0; r < count; r++) {
+                const void *elements = NULL;
+                u64 n = 0;
+                TRY(column_row(c, from + perm[r], &elements, &n));
+                TRY(column_append_row(out.cols[i], elements, n));
+            }
+        } else if (c->type == QT_ENUM && !c->wide) {
+            if (indices == NULL) indices = malloc((count + 1) * sizeof(i64));
+            if (indices == NULL) TRY(fail(E_MEMORY, "merge: no memory for %llu rows", (unsigned long long)count));
+            for (u64 r = 0; r < count; r++) indices[r] = column_index(c, from + perm[r]);
+            TRY(column_append(out.cols[i], indices, count));
+        } else {
+            const u8 *base = (const u8 *)c->data + from * type_disk_width(c->type);
+            TRY(column_append_picked(out.cols[i], base, perm, count));
+        }
+    }
+    out.rows = count;
+    TRY(splay_out_finish(&out));
+done:
+    if (err != E_OK) splay_out_drop(&out);
+    free(indices);
+    return err;
+}
+
+Err merge_sort_pieces(const MergeTarget *t, MergeRun *run, u64 piece_rows, Arena *a, MergeRun **pieces, u32 *count)
+{
+    Err err = E_OK;
+    Work w = {0};
+    Arena scratch = {0};
+    Merge m = {.target = *t};
+    u32 *perm = NULL;
+    i32 *ranks = NULL;
+    u64 rows = run->to - run->from;
+    if (piece_rows == 0 || piece_rows > UINT32_MAX - 1) piece_rows = UINT32_MAX - 1;
+    u64 most = MIN(piece_rows, rows), total = rows == 0 ? 0 : (rows + most - 1) / most;
+    *count = 0;
+    *pieces = arena_array(a, MergeRun, total + 1);
+    TRY(sort_keys_ok(t->schema, t->place));
+    TRY(work_make(&w, &m, run, 1, &scratch));
+    perm = malloc((most + 1) * sizeof(u32));
+    ranks = malloc((most + 1) * (w.sort_count + 1u) * sizeof(i32));
+    SortKey *keys = arena_array(&scratch, SortKey, w.sort_count + 1u);
+    if (perm == NULL || ranks == NULL) TRY(fail(E_MEMORY, "merge: no memory to sort %llu rows", (unsigned long long)most));
+    for (u64 i = 0; i < total; i++) {
+        u64 from = run->from + i * most, n = MIN(most, run->to - from);
+        char *path = arena_format(a, "%s.%llu", t->path, (unsigned long long)i);
+        bool sorted = false;
+        piece_keys(&w, from, n, keys, ranks);
+        TRY(sort_order(keys, w.sort_count, n, perm, &sorted));
+        TRY(write_piece(&w, t, path, from, perm, n));
+        MergeRun *piece = &(*pieces)[*count];
+        piece->splay = arena_new(a, Splay);
+        piece->rows = n;
+        piece->to = n;
+        TRY(splay_open(piece->splay, path));
+        (*count)++;
+    }
+done:
+    free(perm);
+    free(ranks);
+    work_free(&w, &scratch);
+    return err;
+}

@@ -14,7 +14,9 @@ import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import kdbfiles as k
+from kit import proc
 from kit import qipc as q
+from kit.model import Model, NotDefined, aggregate, like
 from kit.tap import Skip, Tap, need_shared
 
 tap = Tap()
@@ -630,6 +632,238 @@ def _():
         k.check_dates(table, "time")
         put(f"{d}/2024.01.01/t/time", vector("timestamp", [day, day + 5, day + q.DAY_NS]))
         refuses(lambda: k.check_dates(k.load_db(d).table("t"), "time"), k.Corrupt, "a foreign date")
+
+
+# ----------------------------------------------------------------------------------------- model
+
+def trades():
+    m = Model([("time", "timestamp"), ("sym", "symbol"), ("price", "float"), ("size", "long"),
+               ("side", "char"), ("note", "string"), ("id", "guid")], "time")
+    day = q.parse_timestamp("2024.01.02")
+    m.add([(day + 3, "a", 1.5, 10, b"B", b"x", bytes(16)), (day + 1, "b", 2.5, 20, b"S", b"", b"1" * 16)])
+    m.add([(day + 2, "a", math.nan, 30, b"B", b"yy", None), (day + 2, "a", 4.0, None, b"S", b"x", None)])
+    m.add([(day + q.DAY_NS, "", 0.5, 5, b" ", b"z", None)])
+    return m, day
+
+
+@tap.test("model: missing, doubled and foreign rows are told apart")
+def _():
+    m, _ = trades()
+    rows = list(m.kept.rows())
+    m.assert_same(rows)
+    m.assert_same([rows[:2], rows[2:][::-1]])
+    r = m.compare([rows[:2] + rows[3:] + rows[:1] + [rows[1][:3] + (21,) + rows[1][4:]]])
+    same(r.counts, {"missing": 1, "doubled": 1, "foreign": 1}, "counts")
+    same((r.doubled[0][0], r.foreign[0][0][3]), (rows[0], 21), "rows")
+    assert r.missing[0][0][:2] == rows[2][:2] and "1 missing" in str(r) and not r.ok
+    same(m.compare([rows + rows]).counts["doubled"], 5, "everything twice")
+    same(m.compare([[]]).counts["missing"], 5, "nothing")
+    refuses(lambda: m.assert_same([rows[1:]]), AssertionError, "a missing row")
+    for value in (-1, -2):
+        a = Model([("time", "timestamp"), ("x", "long")], "time")
+        a.add([(0, value)])
+        same(a.compare([[(0, -3 - value)]]).counts["foreign"], 1, "-1 is not -2")
+
+
+@tap.test("model: a row in doubt may be there once, and settles")
+def _():
+    m, day = trades()
+    rows = list(m.kept.rows())
+    maybe = [(day, "q", 1.0, 1, b"B", b"", None), (day, "r", 1.0, 1, b"B", b"", None)]
+    m.doubt(maybe)
+    there = tuple(bytes(16) if v is None else v for v in maybe[1])
+    m.assert_same([rows])
+    m.assert_same([rows, [there]])
+    same(m.compare([rows, [there, there]]).counts["doubled"], 1, "twice")
+    same((m.settle([rows, [there]]), len(m), len(m.doubted)), (1, 6, 0), "settled")
+    same(m.compare([rows]).counts["missing"], 1, "settled rows count")
+
+
+@tap.test("model: rows on disk and in answers compare with the model")
+def _():
+    m = Model([("sym", "symbol"), ("time", "timestamp"), ("s", "string"), ("f", "float")], "time")
+    day = 8766 * q.DAY_NS
+    m.add([("a", day, b"one", 1.0), ("b", day + 5, b"", math.nan)])
+    t = q.table({"sym": ["b", "a"], "time": q.vec("timestamp", [day + 5, day]), "s": [b"", b"one"],
+                 "f": q.vec("float", [-math.nan, 1.0])})
+    m.assert_same(t)
+    m.assert_same(q.QDict(q.QTable({"sym": t["sym"]}), q.QTable({n: t[n] for n in ("time", "s", "f")})))
+    refuses(lambda: m.assert_same(q.QTable({**t.columns, "f": q.QVector(8, [math.nan, 1.0])})),
+            AssertionError, "another type")
+    with tempfile.TemporaryDirectory() as d:
+        put(f"{d}/sym", symbols("a", "b"))
+        put(f"{d}/2024.01.01/t/.d", symbols("sym", "time", "s", "f"))
+        put(f"{d}/2024.01.01/t/sym", enum64([0, 1], 3))
+        put(f"{d}/2024.01.01/t/time", vector("timestamp", [day, day + 5]))
+        put(f"{d}/2024.01.01/t/f", vector("float", [1.0, math.nan]))
+        page = (b"\xfd\x20").ljust(4080, b"\0")
+        put(f"{d}/2024.01.01/t/s", page + struct.pack("<HBBiq2Q", 0x1fd, 77, 0, 0, 2, 1 << 56, 1 << 56 | 5))
+        put(f"{d}/2024.01.01/t/s#", page + b"\xfd\0\4" + bytes(13) + b"\x89\3one\x89\0")
+        db = k.load_db(d, own=True)
+        m.assert_same(db.table("t"))
+        m.add([("c", day, b"", 0.0)])
+        same(m.compare(db.table("t")).counts["missing"], 1, "a row that is not on disk")
+        put(f"{d}/2024.01.01/t/s#", page + b"\xfd\0\4" + bytes(13) + b"\x89\3one\x89\0\1")
+        refuses(lambda: k.load_db(d), k.Corrupt, "a heap byte that belongs to nobody")
+
+
+@tap.test("model: aggregations follow q, nulls and all")
+def _():
+    n, nn = q.NULL[7], math.nan
+    for name, code, x, want in (
+            ("sum", 7, [2, 3, n, 7], (7, 12)), ("sum", 9, [nn, 8.0], (9, 8.0)), ("sum", 7, [], (7, 0)),
+            ("sum", 1, [1, 1, 0], (6, 2)), ("sum", 7, [2**63 - 1, 1], (7, -2**63)),
+            ("prd", 7, [2, 3, n, 7], (7, 42)), ("avg", 9, [1.0, nn, 2.0, 3.0], (9, 2.0)),
+            ("avg", 1, [1, 0, 1], (9, 2 / 3)), ("max", 7, [n, 5, n, 1], (7, 5)),
+            ("max", 7, [n, n], (7, -q.INF[7])), ("min", 9, [nn], (9, math.inf)),
+            ("min", 10, [b"g", b"e"], (10, b"e")), ("first", 7, [n, 1], (7, n)), ("last", 11, [], (11, "")),
+            ("count", 7, [n, n], (7, 2)), ("all", 7, [1, n], (1, 1)), ("any", 7, [0, 0], (1, 0)),
+            ("all", 14, [0], (1, 0)), ("any", 10, [b" ", b"\0"], (1, 1)), ("all", 7, [], (1, 1)),
+            ("distinct", 11, ["b", "a", "b"], (0, ["b", "a"]))):
+        same(aggregate(name, code, x), want, f"{name} {x}")
+    for name, x, want in (("dev", [10, 343, 232, 55], 134.3484), ("sdev", [10, 343, 232, 55], 155.1322),
+                          ("var", [2, 3, 5, 7], 3.6875), ("svar", [2, 3, 5, 7], 4.916667)):
+        assert math.isclose(aggregate(name, 7, x)[1], want, rel_tol=1e-6), name
+    for name, w, x, want in (("wavg", [2, n, 4, 5], [1, 2, n, 8], 6.0), ("wavg", [2, 3, 4], [1, 2, 4], 8 / 3),
+                             ("wsum", [2, 3, 4], [1, 2, 4], 24.0), ("cov", [2, 3, 5, 7], [3, 3, 5, 9], 4.5),
+                             ("scov", [2, 3, 5, 7], [3, 3, 5, 9], 6.0), ("cor", [29, 10, 54], [1, 3, 9], 0.7727746),
+                             ("cor", [1, 3, n], [1, 3, 9], 1.0)):
+        assert math.isclose(aggregate(name, 7, x, w, 7)[1], want, rel_tol=1e-6), name
+    for got in (aggregate("cor", 7, [1, 3, 9], [1, 1, 1], 7), aggregate("avg", 7, [n]),
+                aggregate("svar", 7, [1])):
+        assert got[1] != got[1]
+    refuses(lambda: aggregate("sum", 11, ["a"]), NotDefined, "a sum of symbols")
+    for pattern, yes, no in (("qu?ck", "quick", "quuick"), ("br[ao]wn", "brawn", "brewn"),
+                             ("br[^o]wn", "brawn", "brown"), ("quick*", "quickly", "quic"), ("*", "", None),
+                             ("[a-c]*.x", "b1.x", "d.x"), ("a.b", "a.b", "axb"), ("*b*b*", "abcb", "abc")):
+        assert like(pattern)(yes.encode()), pattern
+        assert no is None or not like(pattern)(no.encode()), pattern
+
+
+@tap.test("model: filters, groups, sorting, limits and fills")
+def _():
+    m, day = trades()
+
+    def col(args, name="size"):
+        a = m.get_data(args)
+        return a.columns[a.names.index(name)]
+    n = q.NULL[7]
+    same(col({}), [20, 30, n, 10, 5], "by time, then position")
+    same(col({"startTS": day + 2, "endTS": "2024.01.03D00:00:00.000000000"}), [30, n, 10], "range")
+    for f, want in (([("=", "sym", "a")], [30, n, 10]), ([("<>", "sym", "a")], [20, 5]),
+                    ([("<", "size", 10)], [n, 5]), ([("<=", "price", None)], [30]),
+                    ([(">", "price", 2), (">=", "size", 20)], [20]), ([("in", "side", [b"S"])], [20, n]),
+                    ([("like", "note", "y*")], [30]), ([("within", "size", (10, 20))], [20, 10]),
+                    ([("or", ("=", "size", 5), ("not", (">", "price", None)))], [30, 5]),
+                    ([("and", ("=", "sym", ""), ("=", "side", b" "))], [5]), ([("=", "price", None)], [30])):
+        same(col({"filter": f}), want, f)
+    same(col({"sortCols": ["sym", "asc", "size", "desc"]}), [5, 30, 10, n, 20], "sorted")
+    same(col({"limit": -2}), [10, 5], "the last ones")
+    same(col({"fill": "forward"}), [20, 30, 30, 10, 5], "forward")
+    same(col({"fill": "zero"}, "price"), [2.5, 0.0, 4.0, 1.5, 0.5], "zero")
+    a = m.get_data({"groupBy": ["sym"], "agg": [("n", "count", "size"), ("p", "last", "price"),
+                                                ("v", "wavg", ("size", "price")), ("d", "distinct", "side")]})
+    same(a.rows()[0], ("", 1, 0.5, 0.5, [b" "]), "first group")
+    same((a.rows()[1][:3], a.names, a.types), (("a", 3, 1.5), ["sym", "n", "p", "v", "d"], [11, 7, 9, 9, 0]), "a")
+    same(m.get_data({"agg": [("s", "sum", "size")], "filter": [("=", "sym", "none")]}).rows(), [(0,)], "no rows")
+    same(len(m.get_data({"agg": [("s", "sum", "size")], "groupBy": ["sym"], "endTS": 0})), 0, "no groups")
+    same(col({"temporality": "slice", "startTS": day + 1, "endTS": day + q.DAY_NS + 3}), [20, 30, n], "slice")
+    same(m.get_data({}, upto=2).columns[3], [20, 10], "a prefix")
+
+
+@tap.test("model: answers are accepted in any order that is free, and refused when wrong")
+def _():
+    m, day = trades()
+
+    def answer(args):
+        a = m.get_data(args)
+        return a, q.QTable({n: q.QList(q.QVector(10, v) if isinstance(v, bytes) else q.column(v) for v in c)
+                            if t == 0 else q.QVector(9 if t == "number" else t, c)
+                            for n, t, c in zip(a.names, a.types, a.columns)})
+    a, t = answer({})
+    a.check(t)
+    back = q.QTable({n: q.QVector(c.type, c.tolist()[::-1]) if isinstance(c, q.QVector) else q.QList(c.items[::-1])
+                     for n, c in t.columns.items()})
+    a.check(back)
+    s, _ = answer({"sortCols": ["size"]})
+    refuses(lambda: s.check(back), AssertionError, "rows out of order")
+    wrong = q.QTable({**t.columns, "size": q.QVector(7, [20, 30, 0, 10, 5])})
+    refuses(lambda: a.check(wrong), AssertionError, "a wrong value")
+    refuses(lambda: a.check(q.QTable({**t.columns, "size": q.QVector(6, [20, 30, None, 10, 5])})),
+            AssertionError, "a wrong type")
+    refuses(lambda: a.check(q.QTable(dict(reversed(t.columns.items())))), AssertionError, "columns turned")
+    args = {"groupBy": ["sym"], "agg": [("v", "avg", "price"), ("w", "wsum", ("size", "price"))]}
+    a, t = answer(args)
+    a.check(t)
+    a.check(q.QDict(q.QTable({"sym": t["sym"]}), q.QTable({"v": t["v"], "w": t["w"]})))
+    a.check(q.QTable({**t.columns, "v": q.QVector(9, [v * (1 + 1e-12) for v in t["v"]])}))
+    refuses(lambda: a.check(q.QTable({**t.columns, "v": q.QVector(9, [v * (1 + 1e-6) for v in t["v"]])})),
+            AssertionError, "a wrong average")
+    args = {"limit": 2}
+    a, t = answer({**args, "limit": -2})
+    m.check_answer({"limit": 2}, t)
+    refuses(lambda: m.check_answer({"limit": 3}, t), AssertionError, "too few rows")
+    _, t = answer({"agg": ["sym"]})
+    m.check_answer_between({"agg": ["sym"]}, t, 3, 5)
+    refuses(lambda: m.check_answer_between({"agg": ["sym"]}, t, 0, 4), AssertionError, "another state")
+
+
+# -------------------------------------------------------------------------------------- processes
+
+@tap.test("proc: assemblies are the YAML that was meant")
+def _():
+    with proc.workdir() as d:
+        a = proc.write_assembly(f"{d}/a.yaml", sm_port=5000, da_port=5001, freq="0D00:00:05")
+        with open(a.path) as f:
+            text = f.read()
+        for line in ("name: e2e", "  trade:", '          freq: "0D00:00:05"', "        port: 5001",
+                     f'    baseURI: "file://{d}/idb"', "      -\n        name: time\n", "    port: 5000"):
+            assert line in text, (line, text)
+        same((a.sm_port, a.da_port, a.idb), (5000, 5001, f"{d}/idb"), "assembly")
+        same(proc.yaml_text({"a": [1, {"b": "x", "c": []}], "d": "12:30", "e": True, "f": {}}),
+             'a:\n  - 1\n  -\n    b: x\n    c: []\nd: "12:30"\ne: true\nf: {}\n', "yaml")
+    assert not os.path.exists(d) or os.environ.get("KEEP")
+    ports = {proc.free_port() for _ in range(20)}
+    same(len(ports), 20, "ports")
+
+
+@tap.test("proc: a process starts, is seen ready, answers HTTP, and is stopped or killed")
+def _():
+    # A stand-in for the binary: serves /readyz and logs an event.
+    script = ("#!/usr/bin/env python3\nimport http.server, sys\n"
+              "class H(http.server.BaseHTTPRequestHandler):\n"
+              "    def do_GET(self):\n"
+              "        ok = self.path == '/readyz'\n"
+              "        self.send_response(200 if ok else 404); self.end_headers(); self.wfile.write(b'[1]')\n"
+              "    def do_POST(self):\n"
+              "        n = int(self.headers['Content-Length']); b = self.rfile.read(n)\n"
+              "        self.send_response(200); self.end_headers(); self.wfile.write(b)\n"
+              "s = http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), H)\n"
+              "print('event=start port=' + sys.argv[1], file=sys.stderr, flush=True)\n"
+              "s.serve_forever()\n")
+    before = os.environ.get("SILT")
+    with proc.workdir() as d:
+        try:
+            put(f"{d}/silt", script.encode())
+            os.chmod(f"{d}/silt", 0o755)
+            os.environ["SILT"] = f"{d}/silt"
+            port = proc.free_port()
+            p = proc.start([port], folder=d, name="stand-in").wait_ready(port=port)
+            p.wait_ready(line="event=start")
+            same(p.events("start"), [{"event": "start", "port": str(port)}], "events")
+            same(proc.http_request("GET", f"http://127.0.0.1:{port}/x?a=1").status, 404, "status")
+            same(proc.http_request("POST", f"http://127.0.0.1:{port}/x", {"a": 1}).json(), {"a": 1}, "json")
+            same(p.terminate(), -15, "status")
+            p = proc.start([port], folder=d).wait_ready(port=port)
+            p.kill9()
+            assert not p.running()
+            refuses(lambda: proc.start(["x"], folder=d).wait_ready(port=port), AssertionError, "a dead process")
+            same(proc.run(["x"], folder=d).returncode, 1, "run")
+        finally:
+            if before is None:
+                del os.environ["SILT"]
+            else:
+                os.environ["SILT"] = before
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 /*
  * attr: the index behind the elements of parted and grouped enumerations.
  *
- * The payload is a row of objects, each with a 16-byte header: m (the smallest m with 16 << m >= the
- * object's size), 0, type, attribute, four zeros, count (i64). For n distinct values of width w
+ * The payload is a row of objects, each with a 16-byte header: m (the smallest m with 16 << m >=
+ * the object's size), 0, type, attribute, four zeros, count (i64). For n distinct values of width w
  * (8 = 64-bit enumeration, "wide"; 4 = 32-bit), with C the power of two >= n, at least 8 / w:
  *
  *   wide only  8 bytes     W: written 0, ignored when read
@@ -17,13 +17,16 @@
  *   P          16          grouped only: header: type 7, row count
  *              8 * rows    row numbers: those of key 0 ascending, then those of key 1, ...
  *
- * The slot of a key v is (v * 2654435761) >> 11 modulo 2C, and the next free one upwards on collision.
+ * The slot of a key v is (v * 2654435761) >> 11 modulo 2C, and the next free one upwards on
+ * collision.
  *
- * Unique columns and parted or grouped plain vectors have no form that a real file proves (kdb-files.md
- * 5.1), so their payload is neither written nor interpreted: the elements are all that is used of them.
+ * Unique columns and parted or grouped plain vectors have no form that a real file proves
+ * (kdb-files.md 5.1), so their payload is neither written nor interpreted: the elements are all
+ * that is used of them.
  *
- * Invariants after attr_open: offs[0] = 0, offs ascend strictly (parted; a run has a row) and end with
- * the row count; every entry of perm is < rows. Slots are not believed: attr_find checks what they say.
+ * Invariants after attr_open: offs[0] = 0, offs ascend strictly (parted; a run has a row) and end
+ * with the row count; every entry of perm is < rows. Slots are not believed: attr_find checks what
+ * they say.
  */
 #include "column/attr.h"
 
@@ -98,7 +101,8 @@ Err attr_build_parted(Buf *b, const void *keys, const i64 *offs, u64 count, bool
     return E_OK;
 }
 
-/* Appends object P and fixes nothing else: offs[k] must be where key k's rows begin; they are used up. */
+/* Appends object P and fixes nothing else: offs[k] must be where key k's rows begin; they are used
+ * up. */
 static Err put_permutation(Buf *b, const u32 *key_of_row, u64 row_count, i64 *offs)
 {
     u8 *p;
@@ -121,7 +125,8 @@ Err attr_build_grouped(Buf *b, const void *rows, u64 row_count, bool wide)
     u32 *key_of_row = malloc((row_count + 1) * sizeof *key_of_row);
     u64 count = 0, width = wide ? 8 : 4;
     if (key_of_row == NULL) {
-        err = fail(E_MEMORY, "grouped index: no memory for %llu rows", (unsigned long long)row_count);
+        err =
+            fail(E_MEMORY, "grouped index: no memory for %llu rows", (unsigned long long)row_count);
         goto done;
     }
     for (u64 row = 0; row < row_count; row++) {
@@ -168,7 +173,8 @@ static const u8 *take(Rest *rest, u64 size)
     return p;
 }
 
-/* Takes an object's header of a type; false when it is another one or its count is out of bounds. */
+/* Takes an object's header of a type; false when it is another one or its count is out of bounds.
+ */
 static bool take_header(Rest *rest, int type, u64 *count)
 {
     const u8 *p = take(rest, OBJECT_HEADER);
@@ -201,7 +207,8 @@ static Err open_offsets(Column *c, Rest *rest)
 {
     u64 count;
     if (!take_header(rest, QT_LONG, &count)) return bad("no object of offsets");
-    if (count != c->key_count + 1) return bad("the count of offsets is not that of the keys plus one");
+    if (count != c->key_count + 1)
+        return bad("the count of offsets is not that of the keys plus one");
     const i64 *offs = (const i64 *)(const void *)take(rest, count * 8);
     if (offs == NULL) return bad("offsets run past the end");
     if (offs[0] != 0) return bad("the first offset is not 0");
@@ -246,7 +253,8 @@ done:
     return err;
 }
 
-/* The position of a key by the slots: key_count when absent, -1 when the slots contradict the keys. */
+/* The position of a key by the slots: key_count when absent, -1 when the slots contradict the keys.
+ */
 static i64 find_slot(const Column *c, i64 key)
 {
     u64 at = hash_of(key) & (c->slot_count - 1);
@@ -270,15 +278,15 @@ void attr_find(const Column *c, i64 index, u64 *from, u64 *to)
     }
     i64 k = find_slot(c, index);
     if (k < 0) {
-        for (k = 0; (u64)k < c->key_count && key_at(c->keys, (u64)k, c->wide) != index; k++) {
-        }
+        for (k = 0; (u64)k < c->key_count && key_at(c->keys, (u64)k, c->wide) != index; k++) {}
     }
     if ((u64)k == c->key_count) return;
     *from = (u64)c->offs[k];
     *to = (u64)c->offs[k + 1];
 }
 
-/* Each key is found through its slot and no slot is left over: so keys are distinct and slots are right. */
+/* Each key is found through its slot and no slot is left over: so keys are distinct and slots are
+ * right. */
 static Err check_slots(const Column *c)
 {
     u64 used = 0;
@@ -287,7 +295,8 @@ static Err check_slots(const Column *c)
     }
     if (used != c->key_count) return bad("hash slots and keys differ in number");
     for (u64 i = 0; i < c->key_count; i++) {
-        if (find_slot(c, key_at(c->keys, i, c->wide)) != (i64)i) return bad("a key is not in its hash slot");
+        if (find_slot(c, key_at(c->keys, i, c->wide)) != (i64)i)
+            return bad("a key is not in its hash slot");
     }
     return E_OK;
 }
@@ -303,7 +312,8 @@ Err attr_check(const Column *c)
         for (i64 i = c->offs[k]; i < c->offs[k + 1]; i++) {
             i64 row = c->perm != NULL ? c->perm[i] : i;
             if (row <= before) return bad("a key's row numbers do not ascend");
-            if (key_at(c->data, (u64)row, c->wide) != key) return bad("a row does not hold its key");
+            if (key_at(c->data, (u64)row, c->wide) != key)
+                return bad("a row does not hold its key");
             before = row;
         }
     }

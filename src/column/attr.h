@@ -1,5 +1,6 @@
 /*
- * attr: the index payload of parted, grouped and unique columns (kdb-files.md section 5): build, find, check.
+ * attr: the index payload of parted, grouped and unique columns (kdb-files.md section 5): build,
+ * find, check.
  */
 #ifndef COLUMN_ATTR_H
 #define COLUMN_ATTR_H
@@ -7,23 +8,24 @@
 #include "base/buf.h"
 #include "column/column.h"
 
-/* Appends the payload of a parted vector with `count` runs: W (when `wide`), K, O. `keys` are the run values
- * (width 8 when wide, else 4), offs the count + 1 row offsets. */
+/* Appends the payload of a parted vector with `count` runs: W (when `wide`), K, O. `keys` are the
+ * run values (width 8 when wide, else 4), offs the count + 1 row offsets. */
 MUST_USE Err attr_build_parted(Buf *b, const void *keys, const i64 *offs, u64 count, bool wide);
 
-/* Appends the payload of a grouped vector: as parted with offsets into P, then P. `rows` are the elements (wide:
- * i64 indices, else i32). */
+/* Appends the payload of a grouped vector: as parted with offsets into P, then P. `rows` are the
+ * elements (wide: i64 indices, else i32). */
 MUST_USE Err attr_build_grouped(Buf *b, const void *rows, u64 row_count, bool wide);
 
-/* Parses the payload behind the data of an open column and fills keys, offs, slots, perm; E_CORRUPT names the rule.
- * Checks bounds only: sizes, counts, offsets ascending and within rows. */
+/* Parses the payload behind the data of an open column and fills keys, offs, slots, perm; E_CORRUPT
+ * names the rule. Checks bounds only: sizes, counts, offsets ascending and within rows. */
 MUST_USE Err attr_open(Column *c, const u8 *payload, u64 size);
 
-/* The rows of a value in a parted column: [*from, *to), empty when it does not occur. By the hash slots of the
- * file, verified against the keys; a damaged table falls back to scanning the keys. */
+/* The rows of a value in a parted column: [*from, *to), empty when it does not occur. By the hash
+ * slots of the file, verified against the keys; a damaged table falls back to scanning the keys. */
 void attr_find(const Column *c, i64 index, u64 *from, u64 *to);
 
-/* Checks everything: each hash slot, each run's rows, distinct keys, the permutation. For `silt check`. */
+/* Checks everything: each hash slot, each run's rows, distinct keys, the permutation. For `silt
+ * check`. */
 MUST_USE Err attr_check(const Column *c);
 
 #endif

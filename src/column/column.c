@@ -1,11 +1,11 @@
 /*
  * column: reading a mapped column file, and writing one front to back.
  *
- * Reading. column_open maps the file, decodes its header (header.c), and opens the index behind the elements
- * (attr.c). Nothing is copied: data, keys, offs, slots and perm point into the mapping.
+ * Reading. column_open maps the file, decodes its header (header.c), and opens the index behind the
+ * elements (attr.c). Nothing is copied: data, keys, offs, slots and perm point into the mapping.
  *
- * Writing. A ColumnOut sends elements to a FileOut in pieces small enough for the first cache level, and looks
- * at each piece while it is there to learn which attribute the file may carry:
+ * Writing. A ColumnOut sends elements to a FileOut in pieces small enough for the first cache
+ * level, and looks at each piece while it is there to learn which attribute the file may carry:
  *
  *     wanted              watched                                    ends as
  *     SORTED, plain       each element against the one before        SORTED or NONE
@@ -15,11 +15,13 @@
  *     UNIQUE, enum        the same, and each run has one row         PARTED or NONE
  *     GROUPED, enum       indices are kept                           GROUPED or NONE
  *
- * `attr` holds what the file may still carry; it only ever falls to NONE, and watching ends when it does.
- * The header is written as a placeholder and patched at the end with attribute and true count.
+ * `attr` holds what the file may still carry; it only ever falls to NONE, and watching ends when it
+ * does. The header is written as a placeholder and patched at the end with attribute and true
+ * count.
  *
- * Order of guids is not watched: how kdb+ orders them is not documented, and a column without attribute is
- * always correct. Values that come back are found with one bit a domain index (indices are dense).
+ * Order of guids is not watched: how kdb+ orders them is not documented, and a column without
+ * attribute is always correct. Values that come back are found with one bit a domain index (indices
+ * are dense).
  */
 #include "column/column.h"
 
@@ -114,7 +116,8 @@ Err column_row(const Column *c, u64 i, const void **elements, u64 *count)
     NestedItem item;
     ASSERT(i < c->rows);
     u64 reference = load_u64((const u8 *)c->data + i * 8);
-    Err err = nested_find(c->heap.data + HEADER_PAGE_SIZE, c->heap.size - HEADER_PAGE_SIZE, reference, &item);
+    Err err = nested_find(c->heap.data + HEADER_PAGE_SIZE, c->heap.size - HEADER_PAGE_SIZE,
+                          reference, &item);
     if (err != E_OK) return err;
     *elements = item.elements;
     *count = item.count;
@@ -127,27 +130,27 @@ Err column_row(const Column *c, u64 i, const void **elements, u64 *count)
 
 struct ColumnOut {
     int type;
-    int wanted;     /* attribute asked for */
-    int attr;       /* attribute that the rows so far allow */
-    u64 width;      /* bytes of an element or reference in the file */
+    int wanted; /* attribute asked for */
+    int attr;   /* attribute that the rows so far allow */
+    u64 width;  /* bytes of an element or reference in the file */
     u64 rows;
     u64 rows_hint;
     char *path;
-    FileOut *file;  /* nested: NULL until the first row */
+    FileOut *file; /* nested: NULL until the first row */
     FileOut *heap;
-    u64 heap_at;    /* nested: bytes of heap data */
-    u8 last[16];    /* the element before, when rows > 0 */
-    i64 *keys;      /* runs: their values, and where they begin (offs has one entry more) */
+    u64 heap_at; /* nested: bytes of heap data */
+    u8 last[16]; /* the element before, when rows > 0 */
+    i64 *keys;   /* runs: their values, and where they begin (offs has one entry more) */
     i64 *offs;
     u64 run_count, run_room;
-    u64 *seen;      /* one bit a domain index that had a run */
+    u64 *seen; /* one bit a domain index that had a run */
     u64 seen_words;
     bool null_seen;
-    i64 *held;      /* grouped: all indices */
+    i64 *held; /* grouped: all indices */
     u64 held_room;
     const i32 *ids; /* names of indices (column_out_names) */
     i32 id_count;
-    i32 last_id;    /* sorted enumeration: the symbol before */
+    i32 last_id; /* sorted enumeration: the symbol before */
 };
 
 static bool is_nested(const ColumnOut *out) { return out->type > QT_NESTED; }
@@ -175,7 +178,10 @@ static Err open_out(FileOut **file, const char *path, u64 header_size, u64 size_
     return file_out_write(*file, zeros, header_size);
 }
 
-static u64 header_size_of(int type) { return type == QT_ENUM || type > QT_NESTED ? HEADER_PAGE_SIZE : HEADER_PLAIN_SIZE; }
+static u64 header_size_of(int type)
+{
+    return type == QT_ENUM || type > QT_NESTED ? HEADER_PAGE_SIZE : HEADER_PLAIN_SIZE;
+}
 
 Err column_create(ColumnOut **result, const char *path, int type, int attr, u64 rows_hint)
 {
@@ -196,7 +202,8 @@ Err column_create(ColumnOut **result, const char *path, int type, int attr, u64 
     Err err = out->path != NULL ? E_OK : fail(E_MEMORY, "%s: no memory to write it", path);
     if (err == E_OK && !nested) {
         u64 header = header_size_of(type);
-        err = open_out(&out->file, path, header, rows_hint == 0 ? 0 : header + rows_hint * out->width);
+        err = open_out(&out->file, path, header,
+                       rows_hint == 0 ? 0 : header + rows_hint * out->width);
     }
     if (err != E_OK) {
         column_drop(out);
@@ -308,7 +315,8 @@ static Err hold(ColumnOut *out, const u8 *piece, u64 count)
         return E_OK;
     }
     if (need > out->held_room) {
-        u64 room = MAX(MAX(need, out->held_room * 2), out->rows_hint < GROUPED_MAX ? out->rows_hint : 0);
+        u64 room =
+            MAX(MAX(need, out->held_room * 2), out->rows_hint < GROUPED_MAX ? out->rows_hint : 0);
         i64 *held = realloc(out->held, room * sizeof *held);
         if (held == NULL) return no_memory(out);
         out->held = held;
@@ -318,19 +326,19 @@ static Err hold(ColumnOut *out, const u8 *piece, u64 count)
     return E_OK;
 }
 
-/* Whether a piece of elements ascends, the element before it included; `T` is how they compare. NULLs are the
- * smallest integers; NaN counts as smallest among floats. */
-#define ASCENDS(T, less)                                                                                   \
-    do {                                                                                                   \
-        T a, b;                                                                                            \
-        bool wrong = false;                                                                                \
-        memcpy(&a, first ? piece : last, sizeof a);                                                        \
-        for (u64 i = 0; i < count; i++) {                                                                  \
-            memcpy(&b, piece + i * sizeof b, sizeof b);                                                    \
-            wrong |= (less);                                                                               \
-            a = b;                                                                                         \
-        }                                                                                                  \
-        return !wrong;                                                                                     \
+/* Whether a piece of elements ascends, the element before it included; `T` is how they compare.
+ * NULLs are the smallest integers; NaN counts as smallest among floats. */
+#define ASCENDS(T, less)                                                                           \
+    do {                                                                                           \
+        T a, b;                                                                                    \
+        bool wrong = false;                                                                        \
+        memcpy(&a, first ? piece : last, sizeof a);                                                \
+        for (u64 i = 0; i < count; i++) {                                                          \
+            memcpy(&b, piece + i * sizeof b, sizeof b);                                            \
+            wrong |= (less);                                                                       \
+            a = b;                                                                                 \
+        }                                                                                          \
+        return !wrong;                                                                             \
     } while (0)
 
 static bool ascends(int type, const u8 *piece, u64 count, const u8 *last, bool first)
@@ -382,14 +390,16 @@ static bool symbols_ascend(ColumnOut *out, const i32 *ids, const u32 *perm, u64 
     return true;
 }
 
-/* Looks at a piece that was just put into the buffer, and counts it. `ordered`: its order was looked at. */
+/* Looks at a piece that was just put into the buffer, and counts it. `ordered`: its order was
+ * looked at. */
 static Err watch(ColumnOut *out, const u8 *piece, u64 count, bool ordered)
 {
     Err err = E_OK;
     if (count == 0) return E_OK;
     if (out->attr == ATTR_SORTED && !ordered) {
-        bool good = out->type == QT_ENUM ? indices_ascend(out, piece, count)
-                                         : ascends(out->type, piece, count, out->last, out->rows == 0);
+        bool good = out->type == QT_ENUM
+                        ? indices_ascend(out, piece, count)
+                        : ascends(out->type, piece, count, out->last, out->rows == 0);
         if (!good) give_up(out);
     }
     if (watches_runs(out)) err = watch_runs(out, piece, count);
@@ -417,11 +427,12 @@ Err column_append(ColumnOut *out, const void *elements, u64 count)
 }
 
 /* One constant width a loop, so that each element is one load and one store. */
-#define PICK(W)                                                                                            \
-    for (u64 i = 0; i < count; i++)                                                                        \
+#define PICK(W)                                                                                    \
+    for (u64 i = 0; i < count; i++)                                                                \
     memcpy(to + i * (W), from + (u64)rows[i] * (W), (W))
 
-static void pick(u8 *restrict to, const u8 *restrict from, const u32 *restrict rows, u64 count, u64 width)
+static void pick(u8 *restrict to, const u8 *restrict from, const u32 *restrict rows, u64 count,
+                 u64 width)
 {
     switch (width) {
     case 1: PICK(1); break;
@@ -461,7 +472,8 @@ static void pick_symbols(u8 *restrict to, const i32 *restrict ids, const i32 *re
     }
 }
 
-Err column_append_symbols(ColumnOut *out, const i32 *ids, const i32 *map, const u32 *perm, u64 count)
+Err column_append_symbols(ColumnOut *out, const i32 *ids, const i32 *map, const u32 *perm,
+                          u64 count)
 {
     ASSERT(out->type == QT_ENUM);
     u64 most = PIECE_BYTES / 8;
@@ -475,14 +487,17 @@ Err column_append_symbols(ColumnOut *out, const i32 *ids, const i32 *map, const 
         err = watch(out, place, n, true);
         if (err != E_OK) return err;
         file_out_added(out->file, n * 8);
-        if (perm != NULL) perm += n;
-        else ids += n;
+        if (perm != NULL)
+            perm += n;
+        else
+            ids += n;
         count -= n;
     }
     return E_OK;
 }
 
-/* Opens both files of a nested column at its first row: without rows it has another form and no heap. */
+/* Opens both files of a nested column at its first row: without rows it has another form and no
+ * heap. */
 static Err open_nested(ColumnOut *out)
 {
     char name[BOUND_PATH_MAX];
@@ -491,8 +506,11 @@ static Err open_nested(ColumnOut *out)
     if (length + 2 > sizeof name) return fail(E_LIMIT, "%s: the path is too long", out->path);
     memcpy(name, out->path, length);
     memcpy(name + length, "#", 2);
-    Err err = open_out(&out->file, out->path, HEADER_PAGE_SIZE, HEADER_PAGE_SIZE + out->rows_hint * 8);
-    return err == E_OK ? open_out(&out->heap, name, HEADER_PAGE_SIZE, HEADER_PAGE_SIZE + out->rows_hint * 16) : err;
+    Err err =
+        open_out(&out->file, out->path, HEADER_PAGE_SIZE, HEADER_PAGE_SIZE + out->rows_hint * 8);
+    return err == E_OK ? open_out(&out->heap, name, HEADER_PAGE_SIZE,
+                                  HEADER_PAGE_SIZE + out->rows_hint * 16)
+                       : err;
 }
 
 Err column_append_row(ColumnOut *out, const void *elements, u64 count)
@@ -500,7 +518,8 @@ Err column_append_row(ColumnOut *out, const void *elements, u64 count)
     ASSERT(is_nested(out));
     Err err = open_nested(out);
     if (err == E_OK) {
-        err = nested_put(out->file, out->heap, &out->heap_at, out->type - QT_NESTED, elements, count);
+        err =
+            nested_put(out->file, out->heap, &out->heap_at, out->type - QT_NESTED, elements, count);
     }
     if (err == E_OK) out->rows++;
     return err;
@@ -511,12 +530,16 @@ Err column_append_rows(ColumnOut *out, const Vec *v, const u32 *rows, u64 from, 
     ASSERT(is_nested(out) && v->type == out->type);
     if (count == 0) return E_OK;
     Err err = open_nested(out);
-    if (err == E_OK) err = nested_put_rows(out->file, out->heap, &out->heap_at, v, rows, from, count);
+    if (err == E_OK)
+        err = nested_put_rows(out->file, out->heap, &out->heap_at, v, rows, from, count);
     if (err == E_OK) out->rows += count;
     return err;
 }
 
-int column_out_attr(const ColumnOut *out) { return out->attr == ATTR_UNIQUE ? ATTR_PARTED : out->attr; }
+int column_out_attr(const ColumnOut *out)
+{
+    return out->attr == ATTR_UNIQUE ? ATTR_PARTED : out->attr;
+}
 
 static Err write_payload(ColumnOut *out)
 {
@@ -567,8 +590,10 @@ Err column_finish(ColumnOut *out, bool sync, File keep[2], u64 *bytes)
 {
     Err err = E_OK;
     File none[2] = {FILE_NONE, FILE_NONE};
-    if (keep != NULL) keep[0] = keep[1] = FILE_NONE;
-    else keep = none;
+    if (keep != NULL)
+        keep[0] = keep[1] = FILE_NONE;
+    else
+        keep = none;
     if (is_nested(out) && out->rows == 0) {
         TRY(write_empty(out));
     } else {

@@ -1,14 +1,15 @@
 /*
  * domain: the symbol file `sym`: loading a prefix, adding names at the end.
  *
- *   0  ff 01 0b, attribute 0     4  count, i32: true when the file is made, stale afterwards, never read
- *   8  names, each closed by a NUL, to the end of the file
+ *   0  ff 01 0b, attribute 0     4  count, i32: true when the file is made, stale afterwards, never
+ * read 8  names, each closed by a NUL, to the end of the file
  *
- * Invariants: ids and indices are inverse to each other on [0, count); a name that stands twice in a
- * file (kdb+ never writes that) keeps its first index for writing and both for reading. Bytes below
- * `saved` are never written again: names are only appended, and the count is left as it is, as kdb+ does.
- * The empty symbol (id 0) is not a name of the domain: it is the null index of an enumeration, as in
- * files of kdb+. If a file does hold an empty name, reading it gives id 0 like any other.
+ * Invariants: ids and indices are inverse to each other on [0, count); a name that stands twice in
+ * a file (kdb+ never writes that) keeps its first index for writing and both for reading. Bytes
+ * below `saved` are never written again: names are only appended, and the count is left as it is,
+ * as kdb+ does. The empty symbol (id 0) is not a name of the domain: it is the null index of an
+ * enumeration, as in files of kdb+. If a file does hold an empty name, reading it gives id 0 like
+ * any other.
  *
  * One thread loads and adds; lookups from others are safe while it does not.
  */
@@ -33,7 +34,8 @@ static Err grow(i32 **array, i32 *room, u64 need)
     u64 more = MAX(need, MIN((u64)*room * 2, (u64)INT32_MAX));
     more = MAX(more, 256);
     i32 *p = realloc(*array, more * sizeof **array);
-    if (p == NULL) return fail(E_MEMORY, "no memory for a domain of %llu names", (unsigned long long)more);
+    if (p == NULL)
+        return fail(E_MEMORY, "no memory for a domain of %llu names", (unsigned long long)more);
     *array = p;
     *room = (i32)more;
     return E_OK;
@@ -79,7 +81,8 @@ done:
     return err;
 }
 
-/* Reads the names in [d->size, size), a piece at a time; a name longer than a piece makes it grow. */
+/* Reads the names in [d->size, size), a piece at a time; a name longer than a piece makes it grow.
+ */
 static Err load_names(Domain *d, const File *f, u64 size)
 {
     Err err = E_OK;
@@ -136,8 +139,8 @@ Err domain_load(Domain *d, u64 size)
     TRY(file_size(&f, &there));
     if (size == UINT64_MAX) size = there;
     if (size > there) {
-        err = fail(E_CORRUPT, "%s: %llu bytes, but %llu are needed", d->path, (unsigned long long)there,
-                   (unsigned long long)size);
+        err = fail(E_CORRUPT, "%s: %llu bytes, but %llu are needed", d->path,
+                   (unsigned long long)there, (unsigned long long)size);
         goto done;
     }
     if (size <= d->size) goto done;
@@ -147,7 +150,8 @@ Err domain_load(Domain *d, u64 size)
             goto done;
         }
         TRY(file_read(&f, header, sizeof header, 0));
-        if (header[0] != 0xff || header[1] != 0x01 || header[2] != QT_SYMBOL || header[3] > ATTR_GROUPED) {
+        if (header[0] != 0xff || header[1] != 0x01 || header[2] != QT_SYMBOL ||
+            header[3] > ATTR_GROUPED) {
             err = fail(E_CORRUPT, "%s: not a list of symbols", d->path);
             goto done;
         }

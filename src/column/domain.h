@@ -1,9 +1,9 @@
 /*
  * domain: the append-only symbol file `sym`, both ways (kdb-files.md 3.2, 4.3).
  *
- * A Domain maps domain indices to this process's symbol ids and back. Readers load a prefix whose length
- * a view records; the one writer (the interval worker) appends. Names are never removed or changed.
- * The lookup arrays may be read by several threads while nobody loads or adds.
+ * A Domain maps domain indices to this process's symbol ids and back. Readers load a prefix whose
+ * length a view records; the one writer (the interval worker) appends. Names are never removed or
+ * changed. The lookup arrays may be read by several threads while nobody loads or adds.
  */
 #ifndef COLUMN_DOMAIN_H
 #define COLUMN_DOMAIN_H
@@ -14,14 +14,14 @@
 
 typedef struct {
     char *path;
-    u64 size;       /* bytes of the file that are loaded */
-    u64 saved;      /* bytes of the file that are durable (writer) */
-    i32 count;      /* names */
+    u64 size;  /* bytes of the file that are loaded */
+    u64 saved; /* bytes of the file that are durable (writer) */
+    i32 count; /* names */
     i32 room;
-    i32 *ids;       /* symbol id of each domain index */
-    i32 *indices;   /* domain index of each symbol id, -1 = not in the domain; index_count entries */
+    i32 *ids;     /* symbol id of each domain index */
+    i32 *indices; /* domain index of each symbol id, -1 = not in the domain; index_count entries */
     i32 index_count;
-    Buf pending;    /* names added and not yet written */
+    Buf pending; /* names added and not yet written */
 } Domain;
 
 /* Reads the domain file's first `size` bytes (~0 = all of it); an absent file is an empty domain.
@@ -40,14 +40,16 @@ static inline i32 domain_find(const Domain *d, i32 id)
     return id >= 0 && id < d->index_count ? d->indices[id] : -1;
 }
 
-/* Makes sure that every id of ids[0..count) is in the domain, adding new names in order of appearance (in memory
- * until domain_save). Afterwards d->indices covers every id. */
+/* Makes sure that every id of ids[0..count) is in the domain, adding new names in order of
+ * appearance (in memory until domain_save). Afterwards d->indices covers every id. */
 MUST_USE Err domain_add(Domain *d, const i32 *ids, u64 count);
 
-/* Cuts the file to `size` bytes (names that no view knows, left by a crash), before the first add. */
+/* Cuts the file to `size` bytes (names that no view knows, left by a crash), before the first add.
+ */
 MUST_USE Err domain_cut(Domain *d, u64 size);
 
-/* Appends the pending names to the file and syncs it (and its folder when the file is new). *size = durable length. */
+/* Appends the pending names to the file and syncs it (and its folder when the file is new). *size =
+ * durable length. */
 MUST_USE Err domain_save(Domain *d, u64 *size);
 
 #endif

@@ -4,17 +4,16 @@
  *   plain vector            page (64-bit enumeration, anymap, heap)   32-bit enumeration
  *   0   fe 20               0     fd 20, zeros to 16                   0   fe
  *   2   type                16    domain name, zeros to 4080           1   domain name, zeros to A
- *   3   attribute           4080  fd, tag (0; 1 for an anymap)         A   0 0, type slot 0, attribute
- *   4   0 0 0 0             4082  type (20, 77, 4)                     A+4 0 0 0 0
- *   8   count, i64          4083  attribute, 0 0 0 0                   A+8 count, i64
- *   16  elements            4088  count, i64                           A+16 indices, i32
- *                           4096  elements
+ *   3   attribute           4080  fd, tag (0; 1 for an anymap)         A   0 0, type slot 0,
+ * attribute 4   0 0 0 0             4082  type (20, 77, 4)                     A+4 0 0 0 0 8 count,
+ * i64          4083  attribute, 0 0 0 0                   A+8 count, i64 16  elements 4088  count,
+ * i64                           A+16 indices, i32 4096  elements
  *
- * A is 8 for names of up to 6 bytes. Longer names have no proven layout: the file is taken when exactly
- * one A of the two candidates makes count and size agree, else refused.
+ * A is 8 for names of up to 6 bytes. Longer names have no proven layout: the file is taken when
+ * exactly one A of the two candidates makes count and size agree, else refused.
  *
- * Invariants after header_decode: data_at + rows * width <= size, without overflow; with attribute 0 or 1
- * it is equal to size.
+ * Invariants after header_decode: data_at + rows * width <= size, without overflow; with attribute
+ * 0 or 1 it is equal to size.
  */
 #include "column/header.h"
 
@@ -39,8 +38,8 @@ static Err rows_by_size(u64 size, const char *path, Header *h)
 static Err rows_by_count(u64 size, const char *path, i64 count, Header *h)
 {
     if (count < 0 || (u64)count > (size - h->data_at) / h->width) {
-        return fail(E_CORRUPT, "%s: the header counts %lld elements, the file has room for %llu", path,
-                    (long long)count, (unsigned long long)((size - h->data_at) / h->width));
+        return fail(E_CORRUPT, "%s: the header counts %lld elements, the file has room for %llu",
+                    path, (long long)count, (unsigned long long)((size - h->data_at) / h->width));
     }
     h->rows = (u64)count;
     return E_OK;
@@ -55,11 +54,13 @@ static Err find_rows(u64 size, const char *path, i64 count, Header *h)
 
 static Err decode_plain(const u8 *data, u64 size, const char *path, Header *h)
 {
-    if (size < HEADER_PLAIN_SIZE) return fail(E_CORRUPT, "%s: shorter than a vector's header", path);
+    if (size < HEADER_PLAIN_SIZE)
+        return fail(E_CORRUPT, "%s: shorter than a vector's header", path);
     h->form = HEADER_PLAIN;
     h->type = data[2];
     if (h->type >= QT_NESTED && h->type <= QT_NESTED + 19) {
-        return fail(E_UNSUPPORTED, "%s: a nested column in the form before kdb+ 3.6 (type %d)", path, h->type);
+        return fail(E_UNSUPPORTED, "%s: a nested column in the form before kdb+ 3.6 (type %d)",
+                    path, h->type);
     }
     if (!type_is_fixed(h->type)) return fail(E_CORRUPT, "%s: no vector has type %d", path, h->type);
     h->width = type_disk_width(h->type);
@@ -85,7 +86,8 @@ static Err decode_page(const u8 *data, u64 size, const char *path, Header *h)
 {
     if (size < HEADER_PAGE_SIZE) return fail(E_CORRUPT, "%s: shorter than its header page", path);
     const u8 *inner = data + PAGE_INNER_AT;
-    if (inner[0] != 0xfd) return fail(E_CORRUPT, "%s: the inner header does not begin with fd", path);
+    if (inner[0] != 0xfd)
+        return fail(E_CORRUPT, "%s: the inner header does not begin with fd", path);
     h->width = 8;
     h->attr = inner[3];
     h->data_at = HEADER_PAGE_SIZE;
@@ -99,11 +101,12 @@ static Err decode_page(const u8 *data, u64 size, const char *path, Header *h)
     if (inner[1] == 1 && inner[2] == QT_NESTED) {
         h->form = HEADER_ANYMAP;
         h->type = QT_NESTED;
-        if (h->attr != 0) return fail(E_CORRUPT, "%s: a list column with attribute %u", path, h->attr);
+        if (h->attr != 0)
+            return fail(E_CORRUPT, "%s: a list column with attribute %u", path, h->attr);
         return rows_by_size(size, path, h);
     }
-    return fail(E_UNSUPPORTED, "%s: a page of kind %u and type %u is no column that we read", path, inner[1],
-                inner[2]);
+    return fail(E_UNSUPPORTED, "%s: a page of kind %u and type %u is no column that we read", path,
+                inner[1], inner[2]);
 }
 
 static Err decode_enum32(const u8 *data, u64 size, const char *path, Header *h)
@@ -132,22 +135,27 @@ static Err decode_enum32(const u8 *data, u64 size, const char *path, Header *h)
         fits++;
     }
     if (fits == 1) return E_OK;
-    return fail(E_UNSUPPORTED, "%s: a 32-bit enumeration over a domain with a name longer than 6 bytes", path);
+    return fail(E_UNSUPPORTED,
+                "%s: a 32-bit enumeration over a domain with a name longer than 6 bytes", path);
 }
 
 Err header_decode(const u8 *data, u64 size, const char *path, Header *h)
 {
     static const u8 empty[8] = {0xff, 0x01};
     *h = (Header){0};
-    if (size < 8) return fail(E_CORRUPT, "%s: %llu bytes are no column", path, (unsigned long long)size);
-    if (memcmp(data, "kxzipped", 8) == 0) return fail(E_UNSUPPORTED, "%s: a compressed column", path);
-    if (memcmp(data, "kxzippEd", 8) == 0) return fail(E_UNSUPPORTED, "%s: an encrypted column", path);
+    if (size < 8)
+        return fail(E_CORRUPT, "%s: %llu bytes are no column", path, (unsigned long long)size);
+    if (memcmp(data, "kxzipped", 8) == 0)
+        return fail(E_UNSUPPORTED, "%s: a compressed column", path);
+    if (memcmp(data, "kxzippEd", 8) == 0)
+        return fail(E_UNSUPPORTED, "%s: an encrypted column", path);
     if (data[0] == 0xfe && data[1] == ' ') return decode_plain(data, size, path, h);
     if (data[0] == 0xfe) return decode_enum32(data, size, path, h);
     if (data[0] == 0xfd && data[1] == ' ') return decode_page(data, size, path, h);
     if (data[0] == 0xff && data[1] == 0x01) {
         if (size != 8 || memcmp(data, empty, 8) != 0) {
-            return fail(E_UNSUPPORTED, "%s: a serialised object of type %d where a column is expected", path,
+            return fail(E_UNSUPPORTED,
+                        "%s: a serialised object of type %d where a column is expected", path,
                         (i8)data[2]);
         }
         h->form = HEADER_EMPTY;
@@ -162,7 +170,8 @@ Err header_check_heap(const u8 *data, u64 size, const char *path)
 {
     static const u8 inner[4] = {0xfd, 0x00, 0x04, 0x00};
     if (size < HEADER_PAGE_SIZE) return fail(E_CORRUPT, "%s: shorter than its header page", path);
-    if (data[0] != 0xfd || data[1] != ' ' || memcmp(data + PAGE_INNER_AT, inner, sizeof inner) != 0) {
+    if (data[0] != 0xfd || data[1] != ' ' ||
+        memcmp(data + PAGE_INNER_AT, inner, sizeof inner) != 0) {
         return fail(E_CORRUPT, "%s: not the heap of a list column", path);
     }
     return E_OK;
@@ -178,7 +187,8 @@ void header_plain(u8 out[HEADER_PLAIN_SIZE], int type, int attr, u64 count)
     store_u64(out + 8, count);
 }
 
-void header_page(u8 out[HEADER_PAGE_SIZE], const char *domain, u8 tag, int type, int attr, u64 count)
+void header_page(u8 out[HEADER_PAGE_SIZE], const char *domain, u8 tag, int type, int attr,
+                 u64 count)
 {
     ASSERT(strlen(domain) < PAGE_INNER_AT - PAGE_NAME_AT);
     memset(out, 0, HEADER_PAGE_SIZE);

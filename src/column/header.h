@@ -1,5 +1,6 @@
 /*
- * header: the first bytes of a column file (kdb-files.md 2.1, 4.1, 4.2, 6.2), both ways. Private to column/.
+ * header: the first bytes of a column file (kdb-files.md 2.1, 4.1, 4.2, 6.2), both ways. Private to
+ * column/.
  */
 #ifndef COLUMN_HEADER_H
 #define COLUMN_HEADER_H
@@ -28,8 +29,9 @@ typedef struct {
     char domain[64]; /* enumerations: the domain's name */
 } Header;
 
-/* Reads the header of a whole file image; `path` is for error texts. E_CORRUPT names the rule that is broken,
- * E_UNSUPPORTED the form that we do not read (compressed, encrypted, old nested lists, ...). */
+/* Reads the header of a whole file image; `path` is for error texts. E_CORRUPT names the rule that
+ * is broken, E_UNSUPPORTED the form that we do not read (compressed, encrypted, old nested lists,
+ * ...). */
 MUST_USE Err header_decode(const u8 *data, u64 size, const char *path, Header *h);
 
 /* Checks the header page of an anymap's heap. */
@@ -38,8 +40,10 @@ MUST_USE Err header_check_heap(const u8 *data, u64 size, const char *path);
 /* Fills the 16 bytes of a plain vector. */
 void header_plain(u8 out[HEADER_PLAIN_SIZE], int type, int attr, u64 count);
 
-/* Fills the page of a 64-bit enumeration (domain, inner `fd 00 14`), an anymap ("", `fd 01 4d`) or a heap
+/* Fills the page of a 64-bit enumeration (domain, inner `fd 00 14`), an anymap ("", `fd 01 4d`) or
+ * a heap
  * ("", `fd 00 04`). The name must be shorter than 4064 bytes. */
-void header_page(u8 out[HEADER_PAGE_SIZE], const char *domain, u8 tag, int type, int attr, u64 count);
+void header_page(u8 out[HEADER_PAGE_SIZE], const char *domain, u8 tag, int type, int attr,
+                 u64 count);
 
 #endif

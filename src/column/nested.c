@@ -7,11 +7,12 @@
  *   1  vector: count, u8               8   count, i64
  *   2  elements (atom: from 1)         16  elements
  *
- * A vector is packed when its elements take at most 95 bytes. The reference of an item is its offset behind
- * the heap's header page, with flag 1 in the top byte for a packed item and 0 for an object.
+ * A vector is packed when its elements take at most 95 bytes. The reference of an item is its
+ * offset behind the heap's header page, with flag 1 in the top byte for a packed item and 0 for an
+ * object.
  *
- * References are believed only after the item was found to lie within the heap, so a damaged parent or heap
- * gives E_CORRUPT and never a read outside.
+ * References are believed only after the item was found to lie within the heap, so a damaged parent
+ * or heap gives E_CORRUPT and never a read outside.
  */
 #include "column/nested.h"
 
@@ -40,8 +41,8 @@ static Err found(u64 left, u64 at, NestedItem *item)
 
 static Err unsupported(u64 at, int type)
 {
-    return fail(E_UNSUPPORTED, "heap of a list column, offset %llu: an item of type %d", (unsigned long long)at,
-                type);
+    return fail(E_UNSUPPORTED, "heap of a list column, offset %llu: an item of type %d",
+                (unsigned long long)at, type);
 }
 
 static Err find_object(const u8 *p, u64 left, u64 at, NestedItem *item)
@@ -73,7 +74,8 @@ Err nested_find(const u8 *heap, u64 size, u64 reference, NestedItem *item)
     return found(left - (atom ? 1 : 2), at, item);
 }
 
-static Err put_object(FileOut *heap, u64 *heap_at, int type, const void *elements, u64 count, u64 bytes)
+static Err put_object(FileOut *heap, u64 *heap_at, int type, const void *elements, u64 count,
+                      u64 bytes)
 {
     u8 head[OBJECT_HEADER + 15] = {0};
     u64 gap = round_up(*heap_at, 16) - *heap_at;
@@ -97,7 +99,8 @@ static inline u64 fill_packed(u8 *p, int type, const void *elements, u64 count, 
     return 2 + bytes;
 }
 
-Err nested_put(FileOut *parent, FileOut *heap, u64 *heap_at, int type, const void *elements, u64 count)
+Err nested_put(FileOut *parent, FileOut *heap, u64 *heap_at, int type, const void *elements,
+               u64 count)
 {
     Err err = E_OK;
     u8 item[2 + PACKED_MAX], reference[8];
@@ -117,10 +120,10 @@ done:
     return err;
 }
 
-/* Packs as many rows as fit into one piece of both buffers; *done rows. The first row that is no packed item ends
- * the piece. */
-static Err put_packed(FileOut *parent, FileOut *heap, u64 *heap_at, const Vec *v, const u32 *rows, u64 from,
-                      u64 count, u64 *done)
+/* Packs as many rows as fit into one piece of both buffers; *done rows. The first row that is no
+ * packed item ends the piece. */
+static Err put_packed(FileOut *parent, FileOut *heap, u64 *heap_at, const Vec *v, const u32 *rows,
+                      u64 from, u64 count, u64 *done)
 {
     u8 *refs, *items;
     int type = v->type - QT_NESTED;
@@ -135,7 +138,8 @@ static Err put_packed(FileOut *parent, FileOut *heap, u64 *heap_at, const Vec *v
         u64 bytes = elements * width;
         if (bytes > PACKED_MAX) break;
         store_u64(refs + n * 8, (*heap_at + used) | PACKED_FLAG);
-        used += fill_packed(items + used, type, (const u8 *)v->data + begin * width, elements, bytes);
+        used +=
+            fill_packed(items + used, type, (const u8 *)v->data + begin * width, elements, bytes);
     }
     file_out_added(parent, n * 8);
     file_out_added(heap, used);
@@ -144,13 +148,15 @@ static Err put_packed(FileOut *parent, FileOut *heap, u64 *heap_at, const Vec *v
     return E_OK;
 }
 
-Err nested_put_rows(FileOut *parent, FileOut *heap, u64 *heap_at, const Vec *v, const u32 *rows, u64 from, u64 count)
+Err nested_put_rows(FileOut *parent, FileOut *heap, u64 *heap_at, const Vec *v, const u32 *rows,
+                    u64 from, u64 count)
 {
     Err err = E_OK;
     int type = v->type - QT_NESTED;
     u64 width = type_width(type), n;
     for (u64 at = 0; at < count; at += n) {
-        TRY(put_packed(parent, heap, heap_at, v, rows != NULL ? rows + at : NULL, from + at, count - at, &n));
+        TRY(put_packed(parent, heap, heap_at, v, rows != NULL ? rows + at : NULL, from + at,
+                       count - at, &n));
         if (at + n == count) break;
         u64 row = rows != NULL ? rows[at + n] : from + at + n;
         u64 begin = v->offs[row], elements = v->offs[row + 1] - begin;

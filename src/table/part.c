@@ -1,5 +1,6 @@
 /*
- * part: interval labels, which skip the name lengths that kdb+ would take for a year, month or date.
+ * part: interval labels, which skip the name lengths that kdb+ would take for a year, month or
+ * date.
  *
  * Labels stand in bands of equal length; within a band they are consecutive numbers, and the bands
  * of 4, 7 and 10 digits are left out:

@@ -27,16 +27,16 @@ typedef struct Schema {
     TableKind kind;
     u32 column_count;
     SchemaColumn *columns;
-    i32 prtn;                /* column of the partition timestamp, -1 = none */
-    i32 updated;             /* updTsCol, -1 = none */
-    u64 block_size;          /* rows held before spilling, 0 = no limit */
+    i32 prtn;       /* column of the partition timestamp, -1 = none */
+    i32 updated;    /* updTsCol, -1 = none */
+    u64 block_size; /* rows held before spilling, 0 = no limit */
     u32 sort_count[PLACE_COUNT];
-    u32 *sort[PLACE_COUNT];  /* column numbers */
+    u32 *sort[PLACE_COUNT]; /* column numbers */
     u32 key_count;
-    u32 *keys;               /* primaryKeys */
+    u32 *keys; /* primaryKeys */
     bool sharded;
     const char *old_name, *description;
-    u64 hash;                /* of names, types and order: equal schemas have equal hashes */
+    u64 hash; /* of names, types and order: equal schemas have equal hashes */
 } Schema;
 
 /* All tables of an assembly, in the order of the configuration. */

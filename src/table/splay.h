@@ -1,8 +1,8 @@
 /*
  * splay: a splayed table: a folder with `.d` and one file (or two) a column (kdb-files.md 8.1).
  *
- * SplayOut writes one from rows in their final order; files are synced together at the end, then the folder.
- * Splay opens one for reading, column by column on demand.
+ * SplayOut writes one from rows in their final order; files are synced together at the end, then
+ * the folder. Splay opens one for reading, column by column on demand.
  */
 #ifndef TABLE_SPLAY_H
 #define TABLE_SPLAY_H
@@ -17,51 +17,54 @@
 typedef struct {
     const Schema *schema;
     Place place;
-    char *path;        /* the folder */
-    ColumnOut **cols;  /* schema->column_count */
+    char *path;       /* the folder */
+    ColumnOut **cols; /* schema->column_count */
     u64 rows;
-    u64 bytes;         /* after splay_out_finish */
+    u64 bytes; /* after splay_out_finish */
 } SplayOut;
 
 /* Makes the folder and opens every column with the attributes of `place`. */
-MUST_USE Err splay_out_open(SplayOut *out, const char *path, const Schema *s, Place place, u64 rows_hint);
+MUST_USE Err splay_out_open(SplayOut *out, const char *path, const Schema *s, Place place,
+                            u64 rows_hint);
 
-/* Appends the rows perm[0..count) of a batch (NULL = rows 0..count in order). Symbols through domain->indices, which
- * must cover them. Columns in parallel when there is enough to do. */
-MUST_USE Err splay_out_batch(SplayOut *out, const Batch *b, const u32 *perm, u64 count, const Domain *d);
+/* Appends the rows perm[0..count) of a batch (NULL = rows 0..count in order). Symbols through
+ * domain->indices, which must cover them. Columns in parallel when there is enough to do. */
+MUST_USE Err splay_out_batch(SplayOut *out, const Batch *b, const u32 *perm, u64 count,
+                             const Domain *d);
 
-/* Writes `.d`, finishes and syncs all files (write all, then sync all), then the folder itself. The folder's name is
- * durable only after the caller synced its parent. */
+/* Writes `.d`, finishes and syncs all files (write all, then sync all), then the folder itself. The
+ * folder's name is durable only after the caller synced its parent. */
 MUST_USE Err splay_out_finish(SplayOut *out);
 
 /* Gives up on a failure path; idempotent. */
 void splay_out_drop(SplayOut *out);
 
-/* The sort keys of a batch for a place (schema->sort_count[place] of them): ranks are made for symbol columns, in the
- * arena. Then sort_order gives the permutation. */
+/* The sort keys of a batch for a place (schema->sort_count[place] of them): ranks are made for
+ * symbol columns, in the arena. Then sort_order gives the permutation. */
 MUST_USE Err splay_sort_keys(const Batch *b, Place place, Arena *a, SortKey **keys, u64 *count);
 
-/* An open table folder. Columns are mapped at the first splay_column and stay until splay_close. Not thread-safe per
- * Splay: the plan opens columns before the parts are scanned. */
+/* An open table folder. Columns are mapped at the first splay_column and stay until splay_close.
+ * Not thread-safe per Splay: the plan opens columns before the parts are scanned. */
 typedef struct {
     char *path;
     u32 column_count;
-    char **names;     /* as `.d` lists them */
-    Column *cols;     /* opened[i] tells which are mapped */
+    char **names; /* as `.d` lists them */
+    Column *cols; /* opened[i] tells which are mapped */
     bool *opened;
 } Splay;
 
 /* Reads `.d`. */
 MUST_USE Err splay_open(Splay *s, const char *path);
 
-/* The column of a name: mapped at first use. E_NOT_FOUND when the table has none, E_CORRUPT when its rows differ from
- * `rows` (~0 = do not compare). */
+/* The column of a name: mapped at first use. E_NOT_FOUND when the table has none, E_CORRUPT when
+ * its rows differ from `rows` (~0 = do not compare). */
 MUST_USE Err splay_column(Splay *s, const char *name, u64 rows, const Column **c);
 
 /* Unmaps everything; idempotent. */
 void splay_close(Splay *s);
 
-/* Reads and writes a `.d` or other symbol list file (kdb-files.md 3.2): the names to the end of the file. */
+/* Reads and writes a `.d` or other symbol list file (kdb-files.md 3.2): the names to the end of the
+ * file. */
 MUST_USE Err splay_read_names(const char *path, Arena *a, char ***names, u32 *count);
 
 #endif

@@ -1,0 +1,197 @@
+/*
+ * item: the shapes that a column or a cell may have in a message.
+ *
+ *     schema type   column                                   cell (one row)
+ *     fixed t       vector t                                 atom -t
+ *     symbol        vector 11                                atom -11
+ *     list of t     list 0 of vectors t (atoms -t, `()`)     vector t, or atom -t (q's "a" for a
+ * string) any           empty list `()`, without rows            list of t: `()`
+ *
+ * Symbols are skipped a block at a time: zero bytes of 64 are counted in one vectorised loop.
+ */
+#include "table/item.h"
+
+#include "q/symbol.h"
+#include "q/type.h"
+
+#include <stdio.h>
+
+#define VECTOR_HEAD 6 /* type, attribute, count i32 */
+#define BLOCK       64
+
+const u8 *item_skip_names(const u8 *p, const u8 *end, u64 count)
+{
+    while ((u64)(end - p) >= BLOCK) {
+        u8 zeros = 0;
+        for (u32 i = 0; i < BLOCK; i++)
+            zeros = (u8)(zeros + (p[i] == 0));
+        if (zeros >= count) break;
+        count -= zeros;
+        p += BLOCK;
+    }
+    for (; count > 0; p++) {
+        if (p == end) return NULL;
+        count -= *p == 0;
+    }
+    return p;
+}
+
+/* The count of the vector or list at `p`; false when it is negative or its head is cut. */
+static inline bool take_count(const u8 *p, u64 left, u64 *count)
+{
+    if (left < VECTOR_HEAD) return false;
+    i32 n = load_i32(p + 2);
+    *count = (u64)n;
+    return n >= 0;
+}
+
+static inline bool scan_fixed(const u8 *p, u64 left, int type, Item *item)
+{
+    u64 width = type_width(type), count;
+    if ((i8)p[0] == type) {
+        if (!take_count(p, left, &count) || count > (left - VECTOR_HEAD) / width) return false;
+        *item =
+            (Item){.data = p + VECTOR_HEAD, .count = count, .size = VECTOR_HEAD + count * width};
+        return true;
+    }
+    if ((i8)p[0] != -type || left < 1 + width) return false;
+    *item = (Item){.data = p + 1, .count = 1, .size = 1 + width, .cell = true};
+    return true;
+}
+
+static inline bool scan_symbols(const u8 *p, u64 left, Item *item)
+{
+    u64 count;
+    if ((i8)p[0] == QT_SYMBOL) {
+        if (!take_count(p, left, &count)) return false;
+        const u8 *end = item_skip_names(p + VECTOR_HEAD, p + left, count);
+        if (end == NULL) return false;
+        *item = (Item){.data = p + VECTOR_HEAD, .count = count, .size = (u64)(end - p)};
+        return true;
+    }
+    if ((i8)p[0] != -QT_SYMBOL) return false;
+    const u8 *end = memchr(p + 1, 0, left - 1);
+    if (end == NULL) return false;
+    *item = (Item){.data = p + 1, .count = 1, .size = (u64)(end - p) + 1, .cell = true};
+    return true;
+}
+
+/* A cell of a list column with elements of `type`: data stays at the object's first byte. */
+static inline bool scan_cell(const u8 *p, u64 left, int type, Item *item)
+{
+    if (left == 0) return false;
+    if (p[0] == QT_LIST) {
+        if (left < VECTOR_HEAD || load_i32(p + 2) != 0) return false;
+        *item = (Item){.data = p, .size = VECTOR_HEAD, .cell = true, .empty = true};
+        return true;
+    }
+    bool good = type == QT_SYMBOL ? scan_symbols(p, left, item) : scan_fixed(p, left, type, item);
+    item->data = p;
+    item->count = 1;
+    item->cell = true;
+    return good;
+}
+
+static bool scan_list(const u8 *p, u64 left, int type, Item *item)
+{
+    u64 count, at = VECTOR_HEAD;
+    Item cell;
+    if (!take_count(p, left, &count)) return false;
+    for (u64 i = 0; i < count; i++) {
+        if (!scan_cell(p + at, left - at, type, &cell)) return false;
+        at += cell.size;
+    }
+    *item = (Item){.data = p + VECTOR_HEAD, .count = count, .size = at, .empty = count == 0};
+    return true;
+}
+
+bool item_scan(const u8 *p, u64 left, int type, Item *item)
+{
+    if (left == 0) return false;
+    if (type > QT_NESTED) {
+        return p[0] == QT_LIST ? scan_list(p, left, type - QT_NESTED, item)
+                               : scan_cell(p, left, type - QT_NESTED, item);
+    }
+    if (p[0] == QT_LIST) {
+        if (left < VECTOR_HEAD || load_i32(p + 2) != 0) return false;
+        *item = (Item){.data = p + VECTOR_HEAD, .size = VECTOR_HEAD, .empty = true};
+        return true;
+    }
+    return type == QT_SYMBOL ? scan_symbols(p, left, item) : scan_fixed(p, left, type, item);
+}
+
+static Err append_symbols(const Item *item, Vec *v)
+{
+    u64 used;
+    Err err = vec_reserve(v, item->count, 0);
+    if (err != E_OK) return err;
+    u64 room = item->cell ? item->size - 1 : item->size - VECTOR_HEAD;
+    err = symbol_intern_many((const char *)item->data, room, item->count, vec_i32(v) + v->count,
+                             &used);
+    if (err == E_OK) v->count += item->count;
+    return err;
+}
+
+/* A row of symbols: its elements borrow the texts of the symbol table, which stay. */
+static Err append_symbol_cell(const u8 *p, u64 size, Vec *v)
+{
+    bool atom = (i8)p[0] < 0;
+    u64 count = atom ? 1 : (u64)load_i32(p + 2);
+    const u8 *name = p + (atom ? 1 : VECTOR_HEAD), *end = p + size;
+    Err err = vec_reserve(v, 1, count);
+    if (err != E_OK) return err;
+    u64 at = v->offs[v->count];
+    for (u64 i = 0; i < count; i++) {
+        i32 id;
+        u64 used;
+        err = symbol_intern_many((const char *)name, (u64)(end - name), 1, &id, &used);
+        if (err != E_OK) return err;
+        vec_str(v)[at + i] = symbol_text(id);
+        name += used;
+    }
+    v->offs[++v->count] = at + count;
+    return E_OK;
+}
+
+static Err append_cell(const Item *cell, int type, Vec *v)
+{
+    if (cell->empty) return vec_append_row(v, NULL, 0);
+    if (type == QT_SYMBOL) return append_symbol_cell(cell->data, cell->size, v);
+    if ((i8)cell->data[0] < 0) return vec_append_row(v, cell->data + 1, 1);
+    u64 width = type_width(type);
+    return vec_append_row(v, cell->data + VECTOR_HEAD, (cell->size - VECTOR_HEAD) / width);
+}
+
+Err item_append(const Item *item, int type, Vec *v)
+{
+    if (type == QT_SYMBOL) return append_symbols(item, v);
+    if (type < QT_NESTED) return vec_append(v, item->data, item->count);
+    if (item->cell) return append_cell(item, type - QT_NESTED, v);
+    const u8 *p = item->data;
+    u64 left = item->size - VECTOR_HEAD;
+    Err err = vec_reserve(v, item->count, item->size / type_width(type - QT_NESTED));
+    for (u64 i = 0; i < item->count && err == E_OK; i++) {
+        Item cell;
+        bool good = scan_cell(p, left, type - QT_NESTED, &cell);
+        ASSERT(good);
+        err = append_cell(&cell, type - QT_NESTED, v);
+        p += cell.size;
+        left -= cell.size;
+    }
+    return err;
+}
+
+const char *item_describe(const u8 *p, u64 left, char out[64])
+{
+    if (left == 0) return "nothing";
+    int type = (i8)p[0];
+    if (type == QT_LIST) {
+        const char *of = left > VECTOR_HEAD ? type_name((i8)p[VECTOR_HEAD]) : "";
+        snprintf(out, 64, "list%s%s%s", *of ? " of " : "", of, *of ? "s" : "");
+    } else if (type >= -19 && type <= 19) {
+        snprintf(out, 64, "%s %s", type_name(type), type < 0 ? "atom" : "vector");
+    } else {
+        snprintf(out, 64, "%s (type %d)", type_name(type), type);
+    }
+    return out;
+}

@@ -1,0 +1,36 @@
+/*
+ * item: one column or cell of a published q object, seen against the type it should have. Private
+ * to table/.
+ *
+ * The hot path of ingest: small inline steps over message bytes, no allocation, no error texts
+ * before something is wrong. The bytes were validated (wire_check), yet every length is compared
+ * with what is left: it costs nothing.
+ */
+#ifndef TABLE_ITEM_H
+#define TABLE_ITEM_H
+
+#include "base/fail.h"
+#include "q/vec.h"
+
+typedef struct {
+    const u8 *data; /* first element or name; of a list or a nested cell its first byte, see
+                       item_append */
+    u64 count;      /* rows */
+    u64 size;       /* bytes of the whole object */
+    bool cell;      /* one row's value: an atom, or a vector for a nested column */
+    bool empty;     /* an empty general list: fits every column without rows, and a nested cell */
+} Item;
+
+/* Looks at the object at `p` as a column or cell of a schema type; false when it is none. */
+bool item_scan(const u8 *p, u64 left, int type, Item *item);
+
+/* Appends the rows of a scanned item to a column vector (symbols are interned). */
+MUST_USE Err item_append(const Item *item, int type, Vec *v);
+
+/* Skips `count` NUL-ended names; NULL when they do not end. */
+const u8 *item_skip_names(const u8 *p, const u8 *end, u64 count);
+
+/* What stands at `p`, for error texts: "float vector", "symbol atom", ... */
+const char *item_describe(const u8 *p, u64 left, char out[64]);
+
+#endif

@@ -1,0 +1,362 @@
+/*
+ * splay: writing and reading a table's folder.
+ *
+ * The folder holds `.d` (ff 01 0b 00, count i32, column names each closed by a NUL, to the end of
+ * the file) and one file a column, for list columns a second one ending in #.
+ *
+ * Writing keeps all column files open. At the end every file is written first, then write-out is
+ * started on all, then all are synced, in parallel when there are many: the device sees one large
+ * batch and the journal few commits. The folder is synced last, so that its names never stand for
+ * unsynced bytes. Columns are appended in parallel when a batch has enough cells; each task owns
+ * one ColumnOut.
+ *
+ * Reading maps a column at its first use. Names in a foreign `.d` are data of strangers: one that
+ * would lead out of the folder is refused.
+ */
+#include "table/splay.h"
+
+#include "base/bounds.h"
+#include "os/dir.h"
+#include "os/file.h"
+#include "os/pool.h"
+#include "q/symbol.h"
+#include "q/type.h"
+
+#include <stdlib.h>
+
+#define PARALLEL_CELLS (128ull << 10) /* a batch smaller than this is appended by one thread */
+#define PARALLEL_SYNCS 5              /* so many files are synced by several threads */
+#define SYNC_THREADS   8
+#define NAMES_HEAD     8
+#define NAMES_SIZE_MAX (BOUND_COLUMNS_MAX * (BOUND_NAME_MAX + 1ull) + NAMES_HEAD)
+
+/* path/name in a buffer of BOUND_PATH_MAX bytes. */
+static Err join(char *out, const char *path, const char *name)
+{
+    u64 a = strlen(path), b = strlen(name);
+    if (a + b + 2 > BOUND_PATH_MAX) return fail(E_LIMIT, "%s/%s: the path is too long", path, name);
+    memcpy(out, path, a);
+    out[a] = '/';
+    memcpy(out + a + 1, name, b + 1);
+    return E_OK;
+}
+
+Err splay_out_open(SplayOut *out, const char *path, const Schema *s, Place place, u64 rows_hint)
+{
+    Err err = E_OK;
+    char file[BOUND_PATH_MAX];
+    *out = (SplayOut){.schema = s, .place = place};
+    out->path = strdup(path);
+    out->cols = calloc(s->column_count + 1, sizeof(ColumnOut *));
+    if (out->path == NULL || out->cols == NULL) {
+        err = fail(E_MEMORY, "%s: no memory to write it", path);
+        goto done;
+    }
+    TRY(dir_make(path));
+    for (u32 i = 0; i < s->column_count; i++) {
+        const SchemaColumn *c = &s->columns[i];
+        TRY(join(file, path, c->name));
+        TRY(column_create(&out->cols[i], file, schema_memory_type(c), c->attr[place], rows_hint));
+    }
+done:
+    if (err != E_OK) splay_out_drop(out);
+    return err;
+}
+
+/* The columns of one splay_out_batch, for tasks. */
+typedef struct {
+    SplayOut *out;
+    const Batch *batch;
+    const u32 *perm;
+    u64 count;
+    const i32 *indices;
+} Append;
+
+static Err append_column(void *arg, u64 i)
+{
+    const Append *a = arg;
+    ColumnOut *out = a->out->cols[i];
+    const Vec *v = &a->batch->cols[i];
+    if (v->type == QT_ENUM)
+        return column_append_symbols(out, vec_i32(v), a->indices, a->perm, a->count);
+    if (v->type > QT_NESTED) return column_append_rows(out, v, a->perm, 0, a->count);
+    if (a->perm != NULL) return column_append_picked(out, v->data, a->perm, a->count);
+    return column_append(out, v->data, a->count);
+}
+
+Err splay_out_batch(SplayOut *out, const Batch *b, const u32 *perm, u64 count, const Domain *d)
+{
+    Err err = E_OK;
+    Append append = {out, b, perm, count, d != NULL ? d->indices : NULL};
+    u32 columns = out->schema->column_count;
+    ASSERT(b->schema->column_count == columns && count <= b->rows);
+    if (count == 0) return E_OK;
+    if (count * columns >= PARALLEL_CELLS) {
+        TRY(pool_run(columns, 0, append_column, &append));
+    } else {
+        for (u32 i = 0; i < columns; i++)
+            TRY(append_column(&append, i));
+    }
+    out->rows += count;
+done:
+    return err;
+}
+
+/* Writes `.d`; the file stays open for the sync. */
+static Err write_names(SplayOut *out, File *keep)
+{
+    Err err = E_OK;
+    const Schema *s = out->schema;
+    char path[BOUND_PATH_MAX];
+    u8 head[NAMES_HEAD] = {0xff, 0x01, QT_SYMBOL, ATTR_NONE};
+    Buf b = {0};
+    store_u32(head + 4, s->column_count);
+    TRY(buf_append(&b, head, sizeof head));
+    for (u32 i = 0; i < s->column_count; i++)
+        TRY(buf_append(&b, s->columns[i].name, strlen(s->columns[i].name) + 1));
+    TRY(join(path, out->path, ".d"));
+    TRY(file_open(keep, path, FILE_CREATE));
+    TRY(file_write(keep, b.data, b.size, 0));
+    out->bytes += b.size;
+done:
+    buf_free(&b);
+    return err;
+}
+
+static Err sync_file(void *arg, u64 i)
+{
+    File *files = arg;
+    return file_sync(&files[i]);
+}
+
+/* Syncs and closes the open ones of `count` files, which it moves to the front. */
+static Err sync_all(File *files, u64 count)
+{
+    Err err = E_OK;
+    u64 n = 0;
+    for (u64 i = 0; i < count; i++) {
+        if (files[i].fd < 0) continue;
+        files[n++] = files[i];
+    }
+    for (u64 i = n; i < count; i++)
+        files[i] = FILE_NONE;
+    if (n >= PARALLEL_SYNCS) {
+        TRY(pool_run(n, SYNC_THREADS, sync_file, files));
+    } else {
+        for (u64 i = 0; i < n; i++)
+            TRY(file_sync(&files[i]));
+    }
+    for (u64 i = 0; i < n; i++)
+        TRY(file_close(&files[i]));
+done:
+    return err;
+}
+
+Err splay_out_finish(SplayOut *out)
+{
+    Err err = E_OK;
+    u32 columns = out->schema->column_count;
+    u64 count = 2ull * columns + 1;
+    File *keep = malloc(count * sizeof *keep);
+    if (keep == NULL) {
+        splay_out_drop(out);
+        return fail(E_MEMORY, "no memory to finish a table");
+    }
+    for (u64 i = 0; i < count; i++)
+        keep[i] = FILE_NONE;
+    for (u32 i = 0; i < columns; i++) {
+        ColumnOut *column = out->cols[i];
+        u64 bytes;
+        out->cols[i] = NULL;
+        TRY(column_finish(column, false, keep + 2ull * i, &bytes));
+        out->bytes += bytes;
+    }
+    TRY(write_names(out, &keep[count - 1]));
+    TRY(sync_all(keep, count));
+    TRY(dir_sync(out->path));
+done:
+    for (u64 i = 0; i < count; i++)
+        file_drop(&keep[i]);
+    free(keep);
+    splay_out_drop(out);
+    return err;
+}
+
+void splay_out_drop(SplayOut *out)
+{
+    if (out->cols != NULL) {
+        for (u32 i = 0; i < out->schema->column_count; i++)
+            column_drop(out->cols[i]);
+    }
+    free(out->cols);
+    free(out->path);
+    out->cols = NULL;
+    out->path = NULL;
+}
+
+/* ---- sort keys */
+
+static Err symbol_ranks(const Vec *v, u64 rows, Arena *a, u32 **rank)
+{
+    i32 most = 0;
+    void *ranks;
+    const i32 *ids = vec_i32(v);
+    for (u64 i = 0; i < rows; i++)
+        most = MAX(most, ids[i]);
+    Err err = arena_try(a, (u64)most + 1, sizeof **rank, &ranks);
+    if (err != E_OK) return err;
+    *rank = ranks;
+    return sort_symbol_ranks(ids, rows, *rank, most + 1);
+}
+
+Err splay_sort_keys(const Batch *b, Place place, Arena *a, SortKey **keys, u64 *count)
+{
+    const Schema *s = b->schema;
+    *count = s->sort_count[place];
+    *keys = arena_array(a, SortKey, *count + 1);
+    for (u64 i = 0; i < *count; i++) {
+        u32 column = s->sort[place][i];
+        const Vec *v = &b->cols[column];
+        SortKey *key = &(*keys)[i];
+        if (v->type != QT_ENUM && !type_is_fixed(v->type)) {
+            return fail(E_UNSUPPORTED, "table %s: rows cannot be sorted by %s, a list column",
+                        s->name, s->columns[column].name);
+        }
+        *key = (SortKey){.type = v->type, .data = v->data};
+        if (v->type == QT_ENUM) {
+            u32 *rank;
+            Err err = symbol_ranks(v, b->rows, a, &rank);
+            if (err != E_OK) return err;
+            key->rank = rank;
+        }
+    }
+    return E_OK;
+}
+
+/* ---- reading */
+
+Err splay_read_names(const char *path, Arena *a, char ***names, u32 *count)
+{
+    u8 *data;
+    u64 size;
+    *names = NULL;
+    *count = 0;
+    Err err = file_read_all(path, NAMES_SIZE_MAX, a, &data, &size);
+    if (err != E_OK) return err;
+    if (size >= 8 && memcmp(data, "kxzipped", 8) == 0)
+        return fail(E_UNSUPPORTED, "%s: compressed", path);
+    if (size < NAMES_HEAD || data[0] != 0xff || data[1] != 0x01 || data[2] != QT_SYMBOL ||
+        data[3] > ATTR_GROUPED) {
+        return fail(E_CORRUPT, "%s: not a list of symbols", path);
+    }
+    if (size > NAMES_HEAD && data[size - 1] != 0)
+        return fail(E_CORRUPT, "%s: the last name does not end", path);
+    u64 n = 0;
+    for (u64 i = NAMES_HEAD; i < size; i++)
+        n += data[i] == 0;
+    if (n > BOUND_COLUMNS_MAX)
+        return fail(E_LIMIT, "%s: more than %d names", path, BOUND_COLUMNS_MAX);
+    *names = arena_array(a, char *, n + 1);
+    char *name = (char *)data + NAMES_HEAD;
+    for (u64 i = 0; i < n; i++) {
+        (*names)[i] = name;
+        name += strlen(name) + 1;
+    }
+    *count = (u32)n;
+    return E_OK;
+}
+
+/* Whether a name of `.d` is one of a file in the folder itself. */
+static bool is_file_name(const char *name)
+{
+    return name[0] != 0 && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+           strcmp(name, "..") != 0;
+}
+
+/* Keeps the names in one block: the pointers, then the texts. */
+static Err keep_names(Splay *s, char **names, u32 count)
+{
+    u64 size = 0;
+    for (u32 i = 0; i < count; i++) {
+        if (!is_file_name(names[i]))
+            return fail(E_CORRUPT, "%s/.d: \"%s\" names no column", s->path, names[i]);
+        size += strlen(names[i]) + 1;
+    }
+    s->names = malloc(count * sizeof(char *) + size + 1);
+    s->cols = calloc(count + 1ull, sizeof *s->cols);
+    s->opened = calloc(count + 1ull, sizeof *s->opened);
+    if (s->names == NULL || s->cols == NULL || s->opened == NULL) {
+        return fail(E_MEMORY, "%s: no memory to open it", s->path);
+    }
+    char *text = (char *)(s->names + count);
+    for (u32 i = 0; i < count; i++) {
+        u64 n = strlen(names[i]) + 1;
+        memcpy(text, names[i], n);
+        s->names[i] = text;
+        text += n;
+    }
+    s->column_count = count;
+    return E_OK;
+}
+
+Err splay_open(Splay *s, const char *path)
+{
+    Err err = E_OK;
+    Arena memory = {0};
+    char file[BOUND_PATH_MAX];
+    char **names;
+    u32 count;
+    *s = (Splay){0};
+    TRY(join(file, path, ".d"));
+    s->path = strdup(path);
+    if (s->path == NULL) {
+        err = fail(E_MEMORY, "%s: no memory to open it", path);
+        goto done;
+    }
+    TRY(splay_read_names(file, &memory, &names, &count));
+    TRY(keep_names(s, names, count));
+done:
+    arena_free(&memory);
+    if (err != E_OK) splay_close(s);
+    return err;
+}
+
+static Err open_column(Splay *s, u32 i)
+{
+    char file[BOUND_PATH_MAX];
+    if (s->opened[i]) return E_OK;
+    Err err = join(file, s->path, s->names[i]);
+    if (err != E_OK) return err;
+    err = column_open(&s->cols[i], file);
+    if (err == E_NOT_FOUND) return fail(E_CORRUPT, "%s: the column's file is missing", file);
+    if (err == E_OK) s->opened[i] = true;
+    return err;
+}
+
+Err splay_column(Splay *s, const char *name, u64 rows, const Column **c)
+{
+    *c = NULL;
+    for (u32 i = 0; i < s->column_count; i++) {
+        if (strcmp(s->names[i], name) != 0) continue;
+        Err err = open_column(s, i);
+        if (err != E_OK) return err;
+        if (rows != UINT64_MAX && s->cols[i].rows != rows) {
+            return fail(E_CORRUPT, "%s/%s: %llu rows, expected %llu", s->path, name,
+                        (unsigned long long)s->cols[i].rows, (unsigned long long)rows);
+        }
+        *c = &s->cols[i];
+        return E_OK;
+    }
+    return fail(E_NOT_FOUND, "%s has no column %s", s->path, name);
+}
+
+void splay_close(Splay *s)
+{
+    for (u32 i = 0; i < s->column_count; i++)
+        column_close(&s->cols[i]);
+    free(s->names);
+    free(s->cols);
+    free(s->opened);
+    free(s->path);
+    *s = (Splay){0};
+}

@@ -508,7 +508,7 @@ def _body(b, at, width, attr, header):
 def is_ascending(values, code):
     """Whether a list is sorted as q sorts: nulls first, NaN being the null of the floats."""
     if code in (8, 9, 15):
-        values = [-1e400 if v != v else v for v in values] if any(v != v for v in values) else values
+        values = [-1e400 if v != v else v for v in values]
     it = iter(values)
     next(it, None)
     return all(map(lambda a, b: a <= b, values, it))
@@ -794,7 +794,8 @@ def partition_value(name, kind):
         if kind == "date" and [len(p) for p in parts] == [4, 2, 2]:
             return (datetime.date(*map(int, parts)) - qipc.EPOCH).days
         if kind == "month" and [len(p) for p in parts] == [4, 2]:
-            return (int(parts[0]) - 2000) * 12 + datetime.date(int(parts[0]), int(parts[1]), 1).month - 1
+            first = datetime.date(int(parts[0]), int(parts[1]), 1)
+            return (first.year - 2000) * 12 + first.month - 1
     except ValueError:
         return None
     if kind in ("year", "int") and len(parts) == 1:

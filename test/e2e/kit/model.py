@@ -152,7 +152,7 @@ def _columns_of(source, schema):
             c = source[name]
             got = c.type if isinstance(c, QVector) else 0
             assert got == code or (not len(c) and code == 0), \
-                f"column {name} is {NAMES.get(got, 'list')}, the model has {NAMES.get(code, 'list')}"
+                f"column {name} is {NAMES.get(got, 'list')}, not {NAMES.get(code, 'list')}"
             _extend(code, data, c.data if isinstance(c, QVector) else list(c))
         return out
     rows = list(source)
@@ -339,8 +339,8 @@ class Model:
         Keys: startTS, endTS (ns or text), filter, groupBy, agg, sortCols, limit, fill,
         temporality, slice. Filters are (operator, column, value) with Python values; values of
         temporal columns are raw numbers or, for timestamps, text."""
-        known = {"table", "startTS", "endTS", "filter", "groupBy", "agg", "sortCols", "limit", "fill",
-                 "temporality", "slice", "options", "scope", "labels"}
+        known = {"table", "startTS", "endTS", "filter", "groupBy", "agg", "sortCols", "limit",
+                 "fill", "temporality", "slice", "options", "scope", "labels"}
         assert set(args) <= known, f"arguments {set(args) - known}"
         return _Evaluation(self, args, len(self) if upto is None else upto).answer()
 
@@ -363,8 +363,8 @@ class Model:
 
 # ------------------------------------------------------------------------------------ evaluation
 
-SUM_TYPE = {1: 6, 4: 6, 5: 6, 6: 6, 7: 7, 8: 8, 9: 9, 12: 12, 13: 13, 14: 14, 15: 15, 16: 16, 17: 17,
-            18: 18, 19: 19}
+SUM_TYPE = {1: 6, 4: 6, 5: 6, 6: 6, 7: 7, 8: 8, 9: 9, 12: 12, 13: 13, 14: 14, 15: 15, 16: 16,
+            17: 17, 18: 18, 19: 19}
 PAIRED = ("wavg", "wsum", "cor", "cov", "scov")
 ANY_NUMBER = "number"
 
@@ -605,7 +605,9 @@ class _Evaluation:
             out.add(g, self.code[g], [data[buckets[k][0]] for k in order])
         for name, fn, cols in selects:
             xs, code = self.column(cols[-1]), self.code[cols[-1]]
-            ws, wcode = (self.column(cols[0]), self.code[cols[0]]) if len(cols) == 2 else (None, None)
+            ws, wcode = None, None
+            if len(cols) == 2:
+                ws, wcode = self.column(cols[0]), self.code[cols[0]]
             results = [aggregate(fn, code, [xs[i] for i in buckets[k]],
                                  ws and [ws[i] for i in buckets[k]], wcode) for k in order]
             # the type does not depend on the rows, so ask for it when there are none
@@ -647,10 +649,10 @@ class Answer:
         for at, (code, col) in enumerate(zip(self.types, self.columns)):
             if at < self.group_count or code not in NULL or code in (2, 10, 11):
                 continue
-            last = None
+            last, zero = None, 0.0 if code in FLOATS else 0
             for i, v in enumerate(col):
                 if qipc.is_null(code, v):
-                    col[i] = (0.0 if code in FLOATS else 0) if how == "zero" else v if last is None else last
+                    col[i] = zero if how == "zero" else v if last is None else last
                 else:
                     last = v
             assert how in ("zero", "forward"), how
@@ -715,7 +717,8 @@ class Answer:
     def _check_key(self, at, got):
         want = self.columns[at]
         for i, (a, b) in enumerate(zip(got, want)):
-            assert self._near(at, a, b), f"row {i} is out of order: {self.names[at]} {a!r}, not {b!r}"
+            assert self._near(at, a, b), \
+                f"row {i} is out of order: {self.names[at]} {a!r}, not {b!r}"
 
     def _near(self, at, a, b):
         code = self.types[at]

@@ -114,7 +114,8 @@ class Proc:
             if line is not None:
                 return line in self.stderr()
             try:
-                return http_request("GET", f"http://127.0.0.1:{port}{path}", timeout=2).status == 200
+                url = f"http://127.0.0.1:{port}{path}"
+                return http_request("GET", url, timeout=2).status == 200
             except OSError:
                 return False
         wait_for(ready, lambda: f"{self.name} to be ready:\n{self.tail()}", timeout)
@@ -145,7 +146,8 @@ class Proc:
             status = self.popen.wait(timeout)
         except subprocess.TimeoutExpired:
             self.kill9()
-            raise AssertionError(f"{self.name} did not stop in {timeout} s:\n{self.tail()}") from None
+            raise AssertionError(f"{self.name} did not stop in {timeout} s:\n"
+                                 f"{self.tail()}") from None
         self.signal(signal.SIGKILL, group=True)
         if self in _alive:
             _alive.remove(self)
@@ -171,7 +173,8 @@ def start(args, env=None, folder=None, name=None):
 def run(args, env=None, folder=None, stdin=b"", timeout=60.0):
     """Runs silt to its end; returns the CompletedProcess with bytes of stdout and stderr."""
     return subprocess.run([silt_path(), *map(str, args)], env={**os.environ, **(env or {})},
-                          cwd=folder, input=stdin, capture_output=True, timeout=timeout, check=False)
+                          cwd=folder, input=stdin, capture_output=True, timeout=timeout,
+                          check=False)
 
 
 @atexit.register
@@ -232,7 +235,9 @@ def yaml_text(v, depth=0):
 
 
 def _inline(v, depth):
-    return "\n" + yaml_text(v, depth + 1) if isinstance(v, (dict, list)) and v else f" {_scalar(v)}\n"
+    if isinstance(v, (dict, list)) and v:
+        return "\n" + yaml_text(v, depth + 1)
+    return f" {_scalar(v)}\n"
 
 
 def _scalar(v):
@@ -247,7 +252,8 @@ def _scalar(v):
                                             "y") and v == v.strip() else json.dumps(v)
 
 
-def table_spec(columns, prtn_col="time", sort_ord=("sym", "time"), sort_disk=("sym", "time"), **more):
+def table_spec(columns, prtn_col="time", sort_ord=("sym", "time"), sort_disk=("sym", "time"),
+               **more):
     """One entry of `tables`: columns are (name, type) or (name, type, {further keys})."""
     cols = [{"name": c[0], "type": c[1], **(c[2] if len(c) > 2 else {})} for c in columns]
     out = {"type": "partitioned", "prtnCol": prtn_col}
@@ -262,8 +268,8 @@ Assembly = collections.namedtuple("Assembly", "path folder idb hdb sm_port da_po
 
 
 def write_assembly(path, folder=None, tables=None, sm_port=None, da_port=None, freq="0D00:10:00",
-                   snap="00:00:00", bus=None, sm=None, dap=None, instances=None, mounts=None, tiers=None,
-                   name="e2e"):
+                   snap="00:00:00", bus=None, sm=None, dap=None, instances=None, mounts=None,
+                   tiers=None, name="e2e"):
     """Writes an assembly with one ordinal and one date mount in `folder` (default: the folder of
     `path`) and returns an Assembly: path, folder, idb, hdb, sm_port, da_port.
 

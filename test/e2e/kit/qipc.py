@@ -3,7 +3,7 @@
 Written from the description of the protocol alone. A value is one of
 
     QAtom(type, value)             type is the positive code 1..19
-    QVector(type, data, attr)      data: array.array; bytes for char and guid; list of str for symbol
+    QVector(type, data, attr)      data: array.array; bytes for char, guid; list of str for symbol
     QList(items, attr)             general list
     QDict(keys, values, sorted)    keys and values are lists, or tables for a keyed table
     QTable(columns, attr)          columns: dict of name to QVector or QList
@@ -281,7 +281,9 @@ class QPrimitive(Value):
         self.type, self.code = code_type, code
 
     def __repr__(self):
-        return "::" if (self.type, self.code) == (101, 0) else f"QPrimitive({self.type}, {self.code})"
+        if (self.type, self.code) == (101, 0):
+            return "::"
+        return f"QPrimitive({self.type}, {self.code})"
 
 
 class QCompound(Value):

@@ -28,8 +28,8 @@ MUST_USE Err json_write(Buf *b, const Value *v);
  * without the brackets when `bare`). */
 MUST_USE Err json_write_rows(Buf *b, const Value *table, u64 from, u64 to, bool bare);
 
-/* Appends a quoted, escaped JSON string. */
-MUST_USE Err json_string(Buf *b, Str text);
+/* Appends a quoted, escaped JSON string. (jansson exports json_string: that name is taken.) */
+MUST_USE Err json_quote(Buf *b, Str text);
 
 /* Appends a float in the fewest digits that read back equal ("null" for NaN and infinities). */
 MUST_USE Err json_float(Buf *b, f64 f);

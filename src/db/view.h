@@ -1,9 +1,11 @@
 /*
- * view: a numbered, immutable version of the database: which parts exist and where (ARCHITECTURE.md).
+ * view: a numbered, immutable version of the database: which parts exist and where
+ * (ARCHITECTURE.md).
  *
- * A View lists its parts in segments: one for every 256 interval labels, one for every year of dates. Segments are
- * immutable and shared by views, so that a new view costs what changed. A ViewCache owns segments and views in one
- * process; its thread is the loop's. Parts are sorted: intervals by ordinal, dates by day.
+ * A View lists its parts in segments: one for every 256 interval labels, one for every year of
+ * dates. Segments are immutable and shared by views, so that a new view costs what changed. A
+ * ViewCache owns segments and views in one process; its thread is the loop's. Parts are sorted:
+ * intervals by ordinal, dates by day.
  */
 #ifndef DB_VIEW_H
 #define DB_VIEW_H
@@ -27,19 +29,19 @@ typedef struct {
     u64 rows, bytes;
     i64 time_min, time_max; /* of the partition column; min > max when there are no rows */
     u64 schema_hash;
-    u32 slice_count;        /* late parts only */
+    u32 slice_count; /* late parts only */
     PartSlice *slices;
-    void *opened;           /* a reader's handle (query/plan); NULL elsewhere */
+    void *opened; /* a reader's handle (query/plan); NULL elsewhere */
 } PartTable;
 
 typedef struct {
     PartKind kind;
-    i32 key;           /* interval ordinal or day */
-    i32 day;           /* the day it is filed under (date parts: = key) */
-    u32 tier;          /* date parts: number of the tier that holds it */
-    u64 made;          /* EOI sequence number, or the view number that published the date part */
-    const char *path;  /* absolute physical folder */
-    bool late;         /* an interval's second part: rows of other days, sorted by day first */
+    i32 key;          /* interval ordinal or day */
+    i32 day;          /* the day it is filed under (date parts: = key) */
+    u32 tier;         /* date parts: number of the tier that holds it */
+    u64 made;         /* EOI sequence number, or the view number that published the date part */
+    const char *path; /* absolute physical folder */
+    bool late;        /* an interval's second part: rows of other days, sorted by day first */
     u32 table_count;
     PartTable *tables;
 } Part;
@@ -49,8 +51,8 @@ typedef struct Segment {
     const char *name; /* of its manifest file: "i.0.42", "d.2024.17" */
     u32 crc;
     PartKind kind;
-    i32 group;        /* ordinal / 256, or the year */
-    u32 uses;         /* views that hold it */
+    i32 group; /* ordinal / 256, or the year */
+    u32 uses;  /* views that hold it */
     u32 part_count;
     Part *parts;
     Arena memory;
@@ -69,14 +71,16 @@ typedef struct {
 
 typedef struct View {
     List link;
-    u64 number;      /* N of idb.N, the commit number */
-    u64 hdb;         /* M of hdb.M */
-    u64 watermark;   /* stream position: its parts hold every row before it */
-    u64 eoi, eod;    /* last finished sequence numbers */
-    u64 sym_size;    /* bytes of the domain file that its parts need */
-    i64 committed;   /* wall time of the commit */
+    u64 number;       /* N of idb.N, the commit number */
+    u64 hdb;          /* M of hdb.M */
+    u64 watermark;    /* stream position: its parts hold every row before it */
+    u64 eoi, eod;     /* last finished sequence numbers */
+    u64 eod_asked;    /* highest day job that was asked for, */
+    u64 eod_upto;     /* and the EOI number of its signal */
+    u64 sym_size;     /* bytes of the domain file that its parts need */
+    i64 committed;    /* wall time of the commit */
     i64 interval_end; /* end of the last written interval (wall time of its signal) */
-    i64 day_end;     /* rows before it (by signal time) went through a day job; min = none yet */
+    i64 day_end;      /* rows before it (by signal time) went through a day job; min = none yet */
     u32 interval_seg_count, date_seg_count;
     Segment **interval_segs, **date_segs;
     u32 publisher_count;
@@ -92,24 +96,29 @@ typedef struct View {
 typedef struct {
     Root *root;
     List segments, views;
+    /* NULL, or told of each segment just before it is freed. */
+    void (*forget)(void *arg, const Segment *s);
+    void *forget_arg;
 } ViewCache;
 
-/* Starts an empty cache over a root. */
+/* Starts an empty cache over a root; freeing it needs all views closed. */
 void view_cache_init(ViewCache *c, Root *r);
 void view_cache_free(ViewCache *c);
 
-/* Opens the view that `current` names now; reads only segments that the cache does not have. With `pin` holds a shared
- * lock on the view's folder, looking again at `current` after it (so the sweep cannot win the race). E_NOT_FOUND: no
- * view yet; E_CORRUPT names the manifest. The view is in use once (view_close gives it back). */
+/* Opens the view that `current` names now; reads only segments that the cache does not have. With
+ * `pin` holds a shared lock on the view's folder, looking again at `current` after it (so the sweep
+ * cannot win the race). E_NOT_FOUND: no view yet; E_CORRUPT names the manifest. The view is in use
+ * once (view_close gives it back). */
 MUST_USE Err view_open(ViewCache *c, bool pin, View **v);
 
-/* Opens view `number` without looking at `current`. */
+/* Opens view `number` without looking at `current`; E_NOT_FOUND when it has no manifest. */
 MUST_USE Err view_open_number(ViewCache *c, u64 number, View **v);
 
 /* An empty view number 0, for a database that has none. */
 MUST_USE Err view_empty(ViewCache *c, View **v);
 
-/* Gives a use back; the last one frees the view, unpins it, and frees segments that nobody holds. */
+/* Gives a use back; the last one frees the view, unpins it, and frees segments that nobody
+ * holds. */
 void view_close(ViewCache *c, View *v);
 
 /* One more use. */
@@ -118,7 +127,8 @@ static inline void view_use(View *v) { v->uses++; }
 /* The number that `current` names now, without opening anything; 0 when there is none. */
 MUST_USE Err view_current(const Root *r, u64 *number);
 
-/* Walks the parts of a view: intervals (by ordinal) or dates (by day). Start with *at = 0; NULL at the end. */
+/* Walks the parts of a view: intervals (by ordinal) or dates (by day). Start with *at = 0; NULL at
+ * the end. */
 const Part *view_next(const View *v, PartKind kind, u64 *at);
 
 /* A part by key, or NULL. The table of a part by name, or NULL. */
@@ -127,5 +137,18 @@ PartTable *view_part_table(const Part *p, const char *table);
 
 /* Counts the parts of a kind. */
 u64 view_part_count(const View *v, PartKind kind);
+
+/* The segments of a kind, by group; *count of them. */
+Segment **view_segments(const View *v, PartKind kind, u32 *count);
+
+/* The segment group of a key: ordinal / 256, or the year of a day. */
+i32 view_group(PartKind kind, i32 key);
+
+/* Takes the name of a segment apart: `i.<group>.<view>` or `d.<group>.<view>`, in which <view> is
+ * the number of the view that made it. False when it has another form. */
+bool view_segment_parse(Str name, PartKind *kind, i32 *group, u64 *number);
+
+/* For publish: a new segment without parts in the cache, which nobody holds yet. */
+Segment *view_segment_make(ViewCache *c, PartKind kind, i32 group, u64 number);
 
 #endif

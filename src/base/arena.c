@@ -124,8 +124,8 @@ char *arena_format(Arena *a, const char *format, ...)
     return text;
 }
 
-/* Frees the chain from `b` to its end, but spares the last block when it is small enough to keep.
- */
+/* Frees the chain from `b` to its end, but spares the last block when it is small enough to
+ * keep. */
 static ArenaBlock *blocks_free(ArenaBlock *b, u64 keep_max)
 {
     while (b) {

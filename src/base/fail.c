@@ -105,6 +105,10 @@ const char *fail_where(void)
 
 Err fail_last(void) { return last.code; }
 
+void fail_save(FailRecord *record) { *record = last; }
+
+void fail_restore(const FailRecord *record) { last = *record; }
+
 const char *fail_signal(Err code)
 {
     ASSERT(code < E_COUNT);
@@ -125,8 +129,8 @@ int fail_exit(Err code)
 
 const char *fail_name(Err code)
 {
-    /* Lower-cased once a call into this thread's own row, so that the table above stays the truth.
-     */
+    /* Lower-cased once a call into this thread's own row, so that the table above stays the
+     * truth. */
     static _Thread_local char names[E_COUNT][16];
     ASSERT(code < E_COUNT);
     const char *from = code_names[code] + 2;

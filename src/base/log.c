@@ -47,10 +47,17 @@ bool log_level_parse(const char *name, LogLevel *out)
     return false;
 }
 
+/* Bytes that may be added before the reserve; a quote may have been taken from that already. */
+static u64 left(const LogLine *l)
+{
+    u64 end = sizeof l->text - LOG_RESERVE;
+    return l->size < end ? end - l->size : 0;
+}
+
 /* Adds bytes if all of them fit. */
 static bool put(LogLine *l, const char *text, u64 size)
 {
-    if (size > sizeof l->text - LOG_RESERVE - l->size) return false;
+    if (size > left(l)) return false;
     memcpy(l->text + l->size, text, size);
     l->size += (u32)size;
     return true;
@@ -112,7 +119,7 @@ static bool is_plain(const char *text)
 static bool put_key(LogLine *l, const char *key, u64 size)
 {
     u64 need = strlen(key) + size + 5;
-    if (need > sizeof l->text - LOG_RESERVE - l->size) return false;
+    if (need > left(l)) return false;
     if (!state.json) {
         put(l, " ", 1);
         put_text(l, key);

@@ -72,8 +72,8 @@ u64 map_hash(const void *data, u64 size)
         p += 16;
         left -= 16;
     }
-    /* The last 9 to 16 bytes, or, after a block, the last 16 whatever is left: loads may overlap.
-     */
+    /* The last 9 to 16 bytes, or, after a block, the last 16 whatever is left: loads may
+     * overlap. */
     u64 first = left > 8 ? load_u64(p) : load_u64(p + left - 16);
     u64 last = load_u64(p + left - 8);
     return mix(mix(first ^ MIX_D, last ^ b) ^ a, MIX_C);

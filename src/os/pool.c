@@ -92,8 +92,8 @@ static void *work(void *unused)
     return NULL;
 }
 
-/* Starts workers up to `count`; fewer when the system refuses, which costs time only. Under lock.
- */
+/* Starts workers up to `count`; fewer when the system refuses, which costs time only. Under
+ * lock. */
 static void start_workers(int count)
 {
     sigset_t all, before;

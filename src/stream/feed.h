@@ -1,10 +1,11 @@
 /*
  * feed: check a published message, append it to the stream, remember who sent it.
  *
- * Unknown tables and wrong shapes go to the dead-letter log, rows with a null or infinite partition time or beyond the
- * horizon to the quarantine log (both are WAL folders of their own, bounded), counted by reason (O-14, O-24, O-25). The good
- * rows of a message that has bad ones are appended. Repeats by (publisher, session, sequence) are acknowledged and not
- * stored again (O-12). What is said here is true only after feed_sync.
+ * Unknown tables and wrong shapes go to the dead-letter log, rows with a null or infinite partition
+ * time or beyond the horizon to the quarantine log (both are WAL folders of their own, bounded),
+ * counted by reason (O-14, O-24, O-25). The good rows of a message that has bad ones are appended.
+ * Repeats by (publisher, session, sequence) are acknowledged and not stored again (O-12). What is
+ * said here is true only after feed_sync.
  */
 #ifndef STREAM_FEED_H
 #define STREAM_FEED_H
@@ -59,11 +60,14 @@ typedef struct {
 /* Starts a feed; publishers of the last view are given to feed_remember. */
 MUST_USE Err feed_open(Feed **f, const FeedOptions *o);
 
-/* Records the last sequence of a publisher (from a view or a replayed record). E_LIMIT beyond BOUND_PUBLISHERS_MAX. */
+/* Records the last sequence of a publisher (from a view or a replayed record). E_LIMIT beyond
+ * BOUND_PUBLISHERS_MAX. */
 MUST_USE Err feed_remember(Feed *f, u64 publisher, u64 session, u64 sequence);
 
-/* Takes one message. An Err is for the publisher: E_NOT_FOUND unknown table, E_TYPE wrong shape (both parked),
- * E_FULL, E_LIMIT (back-pressure: nothing taken, try later), E_IO. */
+/* Takes one message. An Err is for the publisher: E_NOT_FOUND unknown table, E_TYPE wrong shape
+ * (both parked), E_FULL, E_LIMIT (back-pressure, or a message beyond the bounds, counted: nothing
+ * taken), E_IO. A parked record's body is the list (reason; body as published); quarantined rows
+ * stand there as a list of columns. */
 MUST_USE Err feed_publish(Feed *f, const FeedMessage *m, FeedResult *r);
 
 /* Appends a control message (table name begins with '_'). */
@@ -72,7 +76,8 @@ MUST_USE Err feed_control(Feed *f, const char *table, const u8 *body, u64 size, 
 /* Makes everything taken since the last call durable: one sync. */
 MUST_USE Err feed_sync(Feed *f);
 
-/* Copies the publishers' last sequences (for a view's manifest). */
+/* Copies the publishers' last sequences (for a view's manifest). E_BUSY while something taken is
+ * not durable: a manifest must not know of what a crash can still take away. */
 MUST_USE Err feed_publishers(const Feed *f, Arena *a, FeedPublisher **out, u32 *count);
 
 /* Counters; per-table rows taken (index in the schema set). */

@@ -320,6 +320,13 @@ static char *put_month(char *p, i64 year, i32 month, char separator)
     return put(put_byte(p, separator), (u64)month, 2);
 }
 
+/* Months since 2000.01. */
+static char *put_months(char *p, i64 count, char separator)
+{
+    i64 months = count + 24000, year = (months >= 0 ? months : months - 11) / 12;
+    return put_month(p, year, (i32)(months - year * 12) + 1, separator);
+}
+
 static char *put_date(char *p, i32 days, char separator)
 {
     i32 y, m, d;
@@ -404,14 +411,10 @@ static u32 format(int type, i64 value, const char *separators, char *out)
     ASSERT(type_is_temporal(type));
     char *p = put_special(out, type, value);
     if (!p) {
-        i64 months = value + 24000;
-        i64 year = (months >= 0 ? months : months - 11) / 12;
         f64 days;
         switch (type) {
         case QT_TIMESTAMP: p = put_point(out, value, separators, 9); break;
-        case QT_MONTH:
-            p = put_month(out, year, (i32)(months - year * 12) + 1, separators[0]);
-            break;
+        case QT_MONTH: p = put_months(out, value, separators[0]); break;
         case QT_DATE: p = put_date(out, (i32)value, separators[0]); break;
         case QT_DATETIME:
             memcpy(&days, &value, sizeof days);

@@ -120,7 +120,6 @@ typedef struct {
     const Schema *schema;
     const char *path; /* of the part */
     PartTable result;
-    Err err;
 } Task;
 
 typedef struct {

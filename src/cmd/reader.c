@@ -1,0 +1,645 @@
+/*
+ * reader: the data access process (storage-manager.md 20, 21).
+ *
+ * Start: wait for the first view; open and pin it; load the domain as far as the view says; follow the stream from the view's
+ * watermark; ready once caught up with the position that was durable at start (O-77). Then a short timer, and every
+ * query before it plans, take what the stream has; so a row is seen by the first query after its acknowledgement.
+ *
+ * Reload: when the shared page (or `current`, without a stream) names a newer view: open and pin it, load the domain on, drop live
+ * rows up to its watermark, give the old view back. Queries that run keep the view they began with (O-76).
+ *
+ * A query: parse and plan on the loop thread, execute and encode on a worker thread, finish on the loop thread. At most
+ * `threads` run at once, the others wait in line; beyond READER_QUEUE_MAX they are refused (E_BUSY).
+ *
+ * Answer of .kxi.getData: (header; payload); the header's rc and ac are 0, or tell the error whose text is ai (K27).
+ */
+#include "cmd/reader.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cmd/config.h"
+#include "cmd/options.h"
+#include "os/fault.h"
+#include "os/loop.h"
+#include "os/now.h"
+#include "os/proc.h"
+#include "q/json.h"
+#include "query/getdata.h"
+#include "query/run.h"
+#include "serve/metric.h"
+#include "serve/server.h"
+#include "stream/tail.h"
+
+#define READER_POLL_MS     5
+#define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
+#define READER_QUEUE_MAX   1024
+#define READER_BATCH_MAX   100000 /* records taken in one timer turn, so that queries get their turn */
+
+typedef struct Query Query;
+
+/* A loaded domain. Queries on worker threads read it, so it is replaced, not grown, while one runs. */
+typedef struct {
+    Domain domain;
+    u32 uses; /* queries, and the reader itself */
+} ReaderDomain;
+
+typedef struct {
+    OptionsCommon options;
+    const char *instance;
+    Config config;
+    const ConfigDap *dap;
+    Loop *loop;
+    Server *server;
+    Root root;
+    ViewCache cache;
+    View *view;
+    ReaderDomain *domain;
+    Live *live;
+    Tail tail;
+    bool tailing, ready;
+    u64 target;       /* durable position at start: ready when reached */
+    QuerySource source;
+    LoopTimer timer;
+    i64 looked;       /* monotonic time of the last look at `current` */
+    u32 running, threads;
+    List queue;
+    u32 queued;
+    i64 started;
+    u64 requests, failed, reloads;
+    f64 request_seconds;
+    u64 late_memory;  /* records refused because live rows reached their bound */
+    Err fatal;
+} Reader;
+
+/* One query in flight. */
+struct Query {
+    List link;
+    Reader *reader;
+    Call *call;
+    Request request;
+    ReaderDomain *domain;
+    Run *run;
+    Buf answer;
+    Err err;
+    char *text;
+    i64 began;
+    RunStats stats;
+    Str corr;
+};
+
+static void start_queries(Reader *r);
+
+static void domain_release(ReaderDomain *d)
+{
+    if (d == NULL || --d->uses > 0) return;
+    domain_close(&d->domain);
+    free(d);
+}
+
+/* Loads the domain as far as a view needs it. */
+static Err load_domain(Reader *r, u64 size)
+{
+    if (r->domain != NULL && size <= r->domain->domain.size) return E_OK;
+    if (r->domain != NULL && r->domain->uses == 1) return domain_load(&r->domain->domain, size);
+    ReaderDomain *d = calloc(1, sizeof *d);
+    if (d == NULL) return fail(E_MEMORY, "no memory for the domain");
+    Err err = domain_open(&d->domain, r->root.sym, size);
+    if (err != E_OK) {
+        free(d);
+        return err;
+    }
+    d->uses = 1;
+    domain_release(r->domain);
+    r->domain = d;
+    r->source.domain = &d->domain;
+    return E_OK;
+}
+
+/* Closes the open tables of segments that only this view holds. */
+static void forget(Reader *r, const View *v)
+{
+    if (v->uses > 1) return; /* queries run on it: their last one is looked at then */
+    for (u32 i = 0; i < v->interval_seg_count; i++)
+        if (v->interval_segs[i]->uses == 1) run_cache_forget(r->source.cache, v->interval_segs[i]);
+    for (u32 i = 0; i < v->date_seg_count; i++)
+        if (v->date_segs[i]->uses == 1) run_cache_forget(r->source.cache, v->date_segs[i]);
+}
+
+/* Opens the newest view in place of the one that is open. */
+static Err reload(Reader *r)
+{
+    Err err = E_OK;
+    View *v = NULL;
+    TRY(view_open(&r->cache, true, &v));
+    if (r->view != NULL && v->number == r->view->number) {
+        view_close(&r->cache, v);
+        return E_OK;
+    }
+    TRY(load_domain(r, v->sym_size));
+    View *old = r->view;
+    r->view = v;
+    r->source.view = v;
+    v = NULL;
+    if (r->live != NULL) live_drop(r->live, r->view->watermark);
+    if (old != NULL) {
+        forget(r, old);
+        view_close(&r->cache, old);
+        r->reloads++;
+        log_event(LOG_DEBUG, "view.opened", "view %llu", (unsigned long long)r->view->number);
+    }
+done:
+    if (v != NULL) view_close(&r->cache, v);
+    return err;
+}
+
+/* Whether there is a newer view than the open one. */
+static Err newer_view(Reader *r, bool *newer)
+{
+    u64 number = 0;
+    *newer = false;
+    if (r->tailing) {
+        *newer = tail_view(&r->tail) > r->view->number;
+        return E_OK;
+    }
+    if (now_mono() - r->looked < 100000000) return E_OK;
+    r->looked = now_mono();
+    Err err = view_current(&r->root, &number);
+    *newer = number > r->view->number;
+    return err;
+}
+
+/* Takes what the stream has, at most `most` records; then the newest view. */
+static Err catch_up(Reader *r, u32 most)
+{
+    Err err = E_OK;
+    WalRecord record;
+    bool got = false, newer = false;
+    for (u32 i = 0; r->tailing && i < most; i++) {
+        TRY(tail_next(&r->tail, &record, &got));
+        if (!got) break;
+        TRY(live_apply(r->live, &record));
+        if (!r->ready && live_position(r->live) >= r->target) break;
+    }
+    if (!r->ready && (!r->tailing || live_position(r->live) >= r->target || tail_durable(&r->tail) <= r->view->watermark)) {
+        r->ready = true;
+        log_event(LOG_INFO, "da.ready", "view %llu, %llu live rows", (unsigned long long)r->view->number,
+                  (unsigned long long)(r->live == NULL ? 0 : live_rows(r->live, ~0u)));
+    }
+    TRY(newer_view(r, &newer));
+    if (newer) TRY(reload(r));
+done:
+    return err;
+}
+
+static void poll(void *arg)
+{
+    Reader *r = arg;
+    Err err = catch_up(r, READER_BATCH_MAX);
+    if (err == E_OK) return;
+    log_fail(LOG_ERROR, "da.follow", err);
+    if (err == E_LIMIT) {
+        r->late_memory++; /* the next view makes room */
+        return;
+    }
+    r->fatal = err; /* damage or a lost position: the next start begins at the view */
+    loop_stop(r->loop);
+}
+
+/* The header of an answer. */
+static Value header(const Query *q, Arena *a, i64 rc, i64 ac, Str text)
+{
+    Value h = value_dict(a, 12);
+    value_put(&h, "rc", value_atom(QT_SHORT, rc));
+    value_put(&h, "ac", value_atom(QT_SHORT, ac));
+    value_put(&h, "ai", value_string(text));
+    value_put(&h, "api", value_symbol(".kxi.getData"));
+    value_put(&h, "logCorr", value_string(q->corr));
+    value_put(&h, "rcvTS", value_timestamp(now_wall() - (now_mono() - q->began)));
+    value_put(&h, "view", value_long((i64)(q->run == NULL ? 0 : q->reader->view->number)));
+    value_put(&h, "ms", value_float((f64)(now_mono() - q->began) / 1e6));
+    return h;
+}
+
+/* Encodes (header; payload) or the bare payload for JSON. */
+static Err encode(Query *q, const Value *payload)
+{
+    Arena *a = &q->call->arena;
+    Value h = header(q, a, 0, 0, STR(""));
+    if (call_wants_q(q->call)) {
+        Value pair = value_list(a, 2);
+        vec_value(&pair.as.vec)[0] = h;
+        vec_value(&pair.as.vec)[1] = *payload;
+        return wire_message(&q->answer, WIRE_RESPONSE, &pair, q->call->http ? 3 : q->call->capability);
+    }
+    Value d = value_dict(a, 2);
+    value_put(&d, "header", h);
+    value_put(&d, "payload", *payload);
+    return json_write(&q->answer, &d);
+}
+
+static void query_work(void *arg)
+{
+    Query *q = arg;
+    Value table;
+    q->err = run_execute(q->run, &table);
+    if (q->err == E_OK) q->err = encode(q, &table);
+    if (q->err != E_OK) q->text = arena_text(&q->call->arena, fail_text(), strlen(fail_text()));
+}
+
+/* The answer to a query that failed: for q clients a header that says so, for HTTP the error shape. */
+static void answer_failure(Query *q, Err err, const char *text)
+{
+    Call *call = q->call;
+    q->reader->failed++;
+    if (call->http) {
+        if (q->text != NULL) err = fail(err, "%s", text);
+        call_fail(call, err);
+        return;
+    }
+    Value pair = value_list(&call->arena, 2);
+    i64 rc = 56, ac = err == E_NOT_FOUND ? 27 : 100 + (i64)err;
+    vec_value(&pair.as.vec)[0] = header(q, &call->arena, rc, ac, str_of(text));
+    vec_value(&pair.as.vec)[1] = value_null();
+    call_value(call, &pair);
+}
+
+static void query_after(void *arg)
+{
+    Query *q = arg;
+    Reader *r = q->reader;
+    run_finish(q->run, &q->stats);
+    domain_release(q->domain);
+    r->running--;
+    r->request_seconds += (f64)(now_mono() - q->began) / 1e9;
+    LogLine l;
+    log_begin(&l, LOG_DEBUG, "query.done");
+    log_str(&l, "table", q->request.schema->name);
+    log_i64(&l, "parts", (i64)q->stats.parts);
+    log_i64(&l, "rows", (i64)q->stats.rows_scanned);
+    log_f64(&l, "ms", (f64)(now_mono() - q->began) / 1e6);
+    log_end(&l);
+    if (q->err != E_OK)
+        answer_failure(q, q->err, q->text);
+    else if (call_wants_q(q->call) && !q->call->http)
+        call_message(q->call, &q->answer);
+    else
+        call_http(q->call, 200, call_wants_q(q->call) ? "application/octet-stream" : "application/json", &q->answer);
+    buf_free(&q->answer);
+    free(q);
+    start_queries(r);
+}
+
+/* Plans the queries in line and hands them to worker threads, as many as may run. */
+static void start_queries(Reader *r)
+{
+    while (r->running < r->threads && !list_empty(&r->queue)) {
+        Query *q = LIST_ENTRY(r->queue.next, Query, link);
+        list_remove(&q->link);
+        r->queued--;
+        Err err = catch_up(r, UINT32_MAX);
+        if (err == E_LIMIT) err = E_OK; /* answer from what is there would be wrong: refused below */
+        if (err == E_OK && r->tailing && live_position(r->live) < MIN(r->target, tail_durable(&r->tail)))
+            err = fail(E_BUSY, "live rows have reached memoryLimit; the next interval makes room");
+        if (err == E_OK) err = run_prepare(&r->source, &q->request, &q->call->arena, &q->run);
+        if (err != E_OK) {
+            answer_failure(q, err, fail_text());
+            free(q);
+            continue;
+        }
+        q->domain = r->domain;
+        q->domain->uses++;
+        r->running++;
+        loop_work(r->loop, query_work, query_after, q);
+    }
+}
+
+/* Decodes the arguments of a call: a q dictionary or JSON. */
+static Err arguments(Call *call, Value *args)
+{
+    if (call->http) {
+        Str type = call_header(call, "Content-Type");
+        if (str_starts(type, STR("application/octet-stream"))) {
+            const u8 *body = NULL;
+            u64 size = 0;
+            u8 kind = 0;
+            u8 *copy = arena_raw(&call->arena, call->data_size + 1);
+            if (call->data_size > 0) memcpy(copy, call->data, call->data_size);
+            Err err = wire_open(copy, call->data_size, &call->arena, &body, &size, &kind);
+            return err == E_OK ? wire_decode(body, size, &call->arena, args) : err;
+        }
+        return json_parse((Str){(const char *)call->data, call->data_size}, &call->arena, args);
+    }
+    if (call->arg_count < 1) return fail(E_USAGE, ".kxi.getData: a dictionary of arguments is expected");
+    return wire_decode(call->arg_at[0], call->args[0].size, &call->arena, args);
+}
+
+/* The options' logCorr, for the header. */
+static void find_corr(Query *q, const Value *args)
+{
+    const Value *options = value_get(args, "options");
+    const Value *corr = options != NULL && options->type == QT_DICT ? value_get(options, "logCorr") : NULL;
+    Str text = {0};
+    if (corr != NULL && value_text(corr, &text)) q->corr = text;
+}
+
+/* .kxi.getData [arguments; callback; options], POST /data. */
+static void on_get_data(void *ctx, Call *call)
+{
+    Reader *r = ctx;
+    Value args;
+    r->requests++;
+    Query *q = calloc(1, sizeof *q);
+    if (q == NULL) {
+        call_fail(call, fail(E_MEMORY, "no memory for a query"));
+        return;
+    }
+    q->reader = r;
+    q->call = call;
+    q->began = now_mono();
+    Err err = arguments(call, &args);
+    if (err == E_OK && args.type != QT_DICT) err = fail(E_USAGE, "getData: a dictionary of arguments is expected");
+    if (err == E_OK) {
+        find_corr(q, &args);
+        err = getdata_parse(&args, &r->config.tables, &call->arena, &q->request);
+    }
+    if (err == E_OK && !r->ready) err = fail(E_BUSY, "the reader is still following the stream up to the present");
+    if (err == E_OK && r->queued >= READER_QUEUE_MAX) err = fail(E_BUSY, "%u queries wait", r->queued);
+    if (err != E_OK) {
+        answer_failure(q, err, fail_text());
+        free(q);
+        return;
+    }
+    list_append(&r->queue, &q->link);
+    r->queued++;
+    start_queries(r);
+}
+
+/* .kxi.ping, /kxi/ping. */
+static void on_ping(void *ctx, Call *call)
+{
+    (void)ctx;
+    Value v = value_bool(true);
+    call_value(call, &v);
+}
+
+/* Rows in the view of a table. */
+static u64 view_rows(const View *v, PartKind kind, const char *table)
+{
+    u64 at = 0, rows = 0;
+    for (const Part *p; (p = view_next(v, kind, &at)) != NULL;) {
+        const PartTable *t = view_part_table(p, table);
+        if (t != NULL) rows += t->rows;
+    }
+    return rows;
+}
+
+/* .kxi.getMeta, /meta: tables with their columns and rows. */
+static void on_meta(void *ctx, Call *call)
+{
+    Reader *r = ctx;
+    Arena *a = &call->arena;
+    Value tables = value_list(a, r->config.tables.count);
+    for (u32 i = 0; i < r->config.tables.count; i++) {
+        const Schema *s = r->config.tables.tables[i];
+        Value columns = value_list(a, s->column_count);
+        for (u32 c = 0; c < s->column_count; c++) {
+            Value d = value_dict(a, 3);
+            value_put(&d, "column", value_symbol(s->columns[c].name));
+            value_put(&d, "type", value_symbol(type_name(s->columns[c].type)));
+            value_put(&d, "attrDisk", value_symbol(type_attr_name(s->columns[c].attr[PLACE_DISK])));
+            vec_value(&columns.as.vec)[c] = d;
+        }
+        Value d = value_dict(a, 6);
+        value_put(&d, "table", value_symbol(s->name));
+        value_put(&d, "prtnCol", value_symbol(s->prtn < 0 ? "" : s->columns[s->prtn].name));
+        value_put(&d, "columns", columns);
+        value_put(&d, "historyRows", value_long((i64)view_rows(r->view, PART_DATE, s->name)));
+        value_put(&d, "intradayRows", value_long((i64)view_rows(r->view, PART_INTERVAL, s->name)));
+        value_put(&d, "liveRows", value_long(r->live == NULL ? 0 : (i64)live_rows(r->live, i)));
+        vec_value(&tables.as.vec)[i] = d;
+    }
+    Value d = value_dict(a, 3);
+    value_put(&d, "assembly", value_symbol(r->config.name));
+    value_put(&d, "view", value_long((i64)r->view->number));
+    value_put(&d, "tables", tables);
+    call_value(call, &d);
+}
+
+/* GET /v1/status. */
+static void on_status(void *ctx, Call *call)
+{
+    Reader *r = ctx;
+    Value d = value_dict(&call->arena, 12);
+    value_put(&d, "name", value_string(str_of(r->config.name)));
+    value_put(&d, "role", value_string(STR("da")));
+    value_put(&d, "instance", value_string(str_of(r->dap->name)));
+    value_put(&d, "pid", value_long(proc_id()));
+    value_put(&d, "ready", value_bool(r->ready));
+    value_put(&d, "view", value_long((i64)r->view->number));
+    value_put(&d, "position", value_long(r->live == NULL ? 0 : (i64)live_position(r->live)));
+    value_put(&d, "liveRows", value_long(r->live == NULL ? 0 : (i64)live_rows(r->live, ~0u)));
+    value_put(&d, "liveBytes", value_long(r->live == NULL ? 0 : (i64)live_bytes(r->live, ~0u)));
+    value_put(&d, "requests", value_long((i64)r->requests));
+    value_put(&d, "failed", value_long((i64)r->failed));
+    value_put(&d, "reloads", value_long((i64)r->reloads));
+    call_value(call, &d);
+}
+
+static void answer_text(Call *call, int status, const char *text)
+{
+    Buf b = {0};
+    Err err = buf_text(&b, text);
+    if (err != E_OK)
+        call_fail(call, err);
+    else
+        call_http(call, status, "text/plain", &b);
+}
+
+static void on_health(void *ctx, Call *call)
+{
+    (void)ctx;
+    answer_text(call, 200, "ok\n");
+}
+
+static void on_ready(void *ctx, Call *call)
+{
+    const Reader *r = ctx;
+    answer_text(call, r->ready ? 200 : 503, r->ready ? "ready\n" : "not ready\n");
+}
+
+static void on_metrics(void *ctx, Call *call)
+{
+    (void)ctx;
+    Buf b = {0};
+    Err err = metric_write(&b);
+    if (err != E_OK) {
+        buf_free(&b);
+        call_fail(call, err);
+        return;
+    }
+    call_http(call, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8", &b);
+}
+
+static void collect(void *arg)
+{
+    const Reader *r = arg;
+    const struct {
+        MetricKind kind;
+        const char *name, *help;
+        f64 value;
+    } all[] = {
+        {METRIC_COUNTER, "kxi_da_requests", "queries asked", (f64)r->requests},
+        {METRIC_COUNTER, "kxi_da_failed_requests", "queries that failed", (f64)r->failed},
+        {METRIC_COUNTER, "silt_da_request_seconds", "seconds spent on queries", r->request_seconds},
+        {METRIC_COUNTER, "silt_da_reloads", "views opened after the first", (f64)r->reloads},
+        {METRIC_GAUGE, "silt_da_view", "number of the open view", (f64)r->view->number},
+        {METRIC_GAUGE, "silt_da_queued", "queries that wait", r->queued},
+        {METRIC_GAUGE, "silt_da_running", "queries that run", r->running},
+        {METRIC_GAUGE, "kxi_da_stream_pos", "position in the stream", r->live ? (f64)live_position(r->live) : 0},
+        {METRIC_GAUGE, "kxi_da_records_after_purge", "live rows", r->live ? (f64)live_rows(r->live, ~0u) : 0},
+        {METRIC_GAUGE, "silt_da_live_bytes", "memory of live rows", r->live ? (f64)live_bytes(r->live, ~0u) : 0},
+        {METRIC_GAUGE, "silt_memory_bytes", "resident anonymous memory", (f64)proc_memory()},
+    };
+    for (u32 i = 0; i < COUNT_OF(all); i++) metric_set(metric_get(all[i].kind, all[i].name, "", all[i].help), all[i].value);
+}
+
+static void on_signal(void *arg, int signo)
+{
+    Reader *r = arg;
+    log_event(LOG_INFO, "da.stopping", "signal %d", signo);
+    loop_stop(r->loop);
+}
+
+/* Which mounts the instance serves. */
+static void choose_mounts(Reader *r)
+{
+    for (u32 i = 0; i < r->dap->mount_count; i++) {
+        const Mount *m = r->dap->mounts[i];
+        if (m->type == MOUNT_STREAM) r->tailing = true;
+        if (m->partition == MOUNT_ORDINAL) r->source.intervals = true;
+        if (m->partition == MOUNT_DATE) r->source.dates = true;
+    }
+}
+
+/* Waits for the first view: a reader may be started before its manager. */
+static Err wait_for_view(Reader *r)
+{
+    u64 number = 0;
+    for (u32 tries = 0;; tries++) {
+        Err err = view_current(&r->root, &number);
+        if (err != E_OK && err != E_NOT_FOUND) return err;
+        if (err == E_OK && number > 0) return reload(r);
+        if (tries == 0) log_event(LOG_INFO, "da.waiting", "%s/current is not there yet", r->root.idb);
+        if (proc_parent() == 1 && tries > 600) return fail(E_TIMEOUT, "%s/current did not appear", r->root.idb);
+        now_sleep_ms(100);
+    }
+}
+
+/* Begins to follow the stream; the view may be replaced and its log trimmed between the two steps, so it is tried anew. */
+static Err follow(Reader *r)
+{
+    Err err = E_OK;
+    for (u32 tries = 0; tries < 100; tries++) {
+        err = tail_open(&r->tail, r->root.wal, r->view->watermark);
+        if (err != E_CORRUPT && err != E_NOT_FOUND) break;
+        now_sleep_ms(100);
+        Err again = reload(r);
+        if (again != E_OK) return again;
+    }
+    if (err == E_OK) r->target = tail_durable(&r->tail);
+    return err;
+}
+
+static Err start(Reader *r)
+{
+    Err err = E_OK;
+    TRY(loop_make(&r->loop));
+    root_init(&r->root, r->config.name, r->config.idb->base, r->config.hdb->base, r->config.source->log_path,
+              r->config.date_tiers, r->config.date_tier_count);
+    view_cache_init(&r->cache, &r->root);
+    choose_mounts(r);
+    TRY(run_cache_make(&r->source.cache, READER_COLUMNS_MAX));
+    TRY(wait_for_view(r));
+    if (r->tailing) {
+        TRY(live_make(&r->live, &r->config.tables, r->dap->memory_max));
+        TRY(follow(r));
+    }
+    r->source.tables = &r->config.tables;
+    r->source.views = &r->cache;
+    r->source.live = r->live;
+    r->threads = r->dap->threads == 0 ? (u32)proc_cpus() : r->dap->threads;
+    r->source.threads = proc_cpus();
+    static const ApiEntry entries[] = {
+        {".kxi.getData", "POST", "/data", on_get_data, "rows of a table: (arguments; callback; options)"},
+        {NULL, "POST", "/kxi/getData", on_get_data, "the same, older path"},
+        {".kxi.getMeta", "GET", "/meta", on_meta, "tables, columns, rows"},
+        {".kxi.ping", "GET", "/kxi/ping", on_ping, "true"},
+        {".silt.status", "GET", "/v1/status", on_status, "view, position, live rows"},
+        {NULL, "GET", "/healthz", on_health, "the process lives"},
+        {NULL, "GET", "/readyz", on_ready, "queries are answered"},
+        {NULL, "GET", "/metrics", on_metrics, "counters and gauges as OpenMetrics text"},
+        {0}};
+    api_add(entries, r);
+    metric_collect(collect, r);
+    TRY(loop_signal(r->loop, SIGTERM, on_signal, r));
+    TRY(loop_signal(r->loop, SIGINT, on_signal, r));
+    ServerOptions server = {.host = r->dap->host, .port = r->dap->port};
+    TRY(server_open(&r->server, r->loop, &server));
+    log_event(LOG_INFO, "da.started", "port %u, view %llu", server_port(r->server), (unsigned long long)r->view->number);
+    loop_timer(r->loop, &r->timer, 0, READER_POLL_MS, poll, r);
+done:
+    return err;
+}
+
+static void stop(Reader *r)
+{
+    server_close(r->server);
+    loop_free(r->loop);
+    live_free(r->live);
+    tail_close(&r->tail);
+    if (r->view != NULL) view_close(&r->cache, r->view);
+    run_cache_free(r->source.cache);
+    domain_release(r->domain);
+    view_cache_free(&r->cache);
+    root_close(&r->root);
+}
+
+int reader_main(int argc, char **argv)
+{
+    Err err = E_OK;
+    ConfigSource source;
+    ConfigFinding *findings = NULL;
+    u32 count = 0;
+    Reader *r = calloc(1, sizeof *r);
+    if (r == NULL) return fail_exit(E_MEMORY);
+    list_init(&r->queue);
+    Option options[] = {OPTIONS_COMMON(r->options),
+                        {"instance", "NAME", &r->instance, NULL, "which of dap.instances (KXI_SC)"},
+                        {0}};
+    TRY(options_parse(&argc, argv, options));
+    if (argc > 1) TRY(fail(E_USAGE, "silt da takes one assembly file"));
+    r->options.file = argc == 1 ? argv[0] : NULL;
+    TRY(options_log(&r->options, "da"));
+    TRY(fault_init("da"));
+    TRY(options_source(&r->options, &source));
+    TRY(config_load(&r->config, &source, &findings, &count));
+    TRY(config_supported(&r->config));
+    if (r->instance == NULL) r->instance = proc_env("KXI_SC");
+    if (r->instance == NULL && r->config.dap_count > 0) r->instance = r->config.daps[0].name;
+    r->dap = r->instance == NULL ? NULL : config_dap(&r->config, r->instance);
+    if (r->dap == NULL)
+        TRY(fail(E_USAGE, "%s: elements.dap.instances: V-19: there is no instance %s", r->config.file,
+                 r->instance == NULL ? "" : r->instance));
+    r->started = now_mono();
+    TRY(start(r));
+    loop_run(r->loop);
+    err = r->fatal;
+done:
+    if (err != E_OK) log_fail(LOG_ERROR, "da.failed", err);
+    stop(r);
+    config_free(&r->config);
+    free(r);
+    return fail_exit(err);
+}

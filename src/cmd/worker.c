@@ -1,0 +1,285 @@
+/*
+ * worker: the manager's children.
+ *
+ * eoi   follows the stream from the view's watermark and collects rows; at a `_prtnEnd` record stages the interval and
+ *       reports it (.silt.staged); after the manager's answer forgets the rows and follows on. A stage that fails (disk
+ *       full) is tried again after a pause, rows kept (O-21). Waiting for rows it looks at the shared page every
+ *       millisecond while rows come, every few milliseconds otherwise.
+ * eod   asks for work (.silt.next), plans over the current view, writes the stage file, stages, reports. Interval parts
+ *       go on being added meanwhile: they have higher EOI numbers than the request.
+ * dbm   asks for work and gets none in this release: tiers have their own.
+ *
+ * Every exit is ordinary: the manager starts the worker again, which begins at the view as it then is.
+ */
+#include "cmd/worker.h"
+
+#include <stdlib.h>
+
+#include "base/log.h"
+#include "cmd/config.h"
+#include "cmd/options.h"
+#include "db/publish.h"
+#include "os/dir.h"
+#include "os/fault.h"
+#include "os/now.h"
+#include "os/proc.h"
+#include "serve/client.h"
+#include "stream/tail.h"
+#include "writedown/day.h"
+#include "writedown/interval.h"
+
+#define WORKER_CALL_MS    120000
+#define WORKER_CONNECT_MS 10000
+#define WORKER_RETRY_MS   1000
+
+typedef struct {
+    const char *name;
+    OptionsCommon options;
+    Config config;
+    Root root;
+    ViewCache cache;
+    Domain domain;
+    Client client;
+} Worker;
+
+static Err load(Worker *w)
+{
+    Err err = E_OK;
+    ConfigSource source;
+    ConfigFinding *findings = NULL;
+    u32 count = 0;
+    TRY(options_source(&w->options, &source));
+    TRY(config_load(&w->config, &source, &findings, &count));
+    root_init(&w->root, w->config.name, w->config.idb->base, w->config.hdb->base, w->config.source->log_path,
+              w->config.date_tiers, w->config.date_tier_count);
+    view_cache_init(&w->cache, &w->root);
+    TRY(client_open(&w->client, w->config.host, w->config.port, WORKER_CONNECT_MS));
+    w->client.timeout_ms = WORKER_CALL_MS;
+done:
+    return err;
+}
+
+static void unload(Worker *w)
+{
+    client_close(&w->client);
+    domain_close(&w->domain);
+    view_cache_free(&w->cache);
+    root_close(&w->root);
+    config_free(&w->config);
+}
+
+/* Calls the manager: (function; worker; pid; third). */
+static Err call_manager(Worker *w, const char *function, const Value *third, Arena *a, Value *answer)
+{
+    Value request = value_list(a, third == NULL ? 3 : 4);
+    Value *items = vec_value(&request.as.vec);
+    items[0] = value_symbol(function);
+    items[1] = value_symbol(w->name);
+    items[2] = value_long(proc_id());
+    if (third != NULL) items[3] = *third;
+    return client_call(&w->client, &request, a, answer);
+}
+
+/* Stages the interval that a signal ends, reports it, and forgets its rows. */
+static Err finish_interval(Worker *w, Interval *interval, const WalRecord *r)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    JobSignal signal;
+    JobResult result;
+    Value v, answer;
+    TRY(job_decode_signal(r->body, r->size, &signal));
+    log_event(LOG_DEBUG, "eoi.received", "interval %llu, %llu rows in memory, %llu spilled",
+              (unsigned long long)signal.seq, (unsigned long long)interval_rows(interval),
+              (unsigned long long)interval_spilled(interval));
+    while ((err = interval_stage(interval, &signal, r->end, &a, &result)) != E_OK) {
+        log_fail(LOG_ERROR, "eoi.stage", err);
+        if (err != E_FULL && err != E_LIMIT && err != E_MEMORY) goto done; /* the process starts anew */
+        now_sleep_ms(WORKER_RETRY_MS);
+        arena_reset(&a);
+    }
+    TRY(job_result_value(&result, &a, &v));
+    TRY(call_manager(w, ".silt.staged", &v, &a, &answer));
+    TRY(interval_done(interval));
+done:
+    arena_free(&a);
+    return err;
+}
+
+static Err run_eoi(Worker *w)
+{
+    Err err = E_OK;
+    View *v = NULL;
+    Tail tail = {0};
+    Interval *interval = NULL;
+    WalRecord r;
+    bool got = false;
+    u32 idle = 0;
+    TRY(view_open(&w->cache, false, &v));
+    TRY(domain_open(&w->domain, w->root.sym, v->sym_size));
+    TRY(domain_cut(&w->domain, v->sym_size));
+    u64 position = v->watermark;
+    view_close(&w->cache, v);
+    v = NULL;
+    IntervalOptions o = {.root = &w->root,
+                         .tables = &w->config.tables,
+                         .domain = &w->domain,
+                         .memory_max = w->config.memory_max,
+                         .chunk_rows = w->config.chunk_size,
+                         .threads = proc_cpus()};
+    TRY(interval_make(&interval, &o));
+    TRY(tail_open(&tail, w->root.wal, position));
+    for (;;) {
+        TRY(tail_next(&tail, &r, &got));
+        if (!got) {
+            now_sleep_ms(idle < 1000 ? 1 : 4);
+            idle++;
+        } else if (r.kind == WAL_CONTROL) {
+            if (str_is(r.table, "_prtnEnd")) TRY(finish_interval(w, interval, &r));
+        } else {
+            idle = 0;
+            TRY(interval_take(interval, &r));
+        }
+    }
+done:
+    if (v != NULL) view_close(&w->cache, v);
+    tail_close(&tail);
+    interval_free(interval);
+    return err;
+}
+
+/* What the manager asks of eod. */
+typedef struct {
+    u64 seq, eoi, view, made;
+} DayOrder;
+
+static Err parse_order(const Value *v, DayOrder *o)
+{
+    const char *const names[] = {"seq", "eoi", "view", "made"};
+    u64 *const places[] = {&o->seq, &o->eoi, &o->view, &o->made};
+    for (u32 i = 0; i < COUNT_OF(names); i++) {
+        i64 n = 0;
+        const Value *entry = value_get(v, names[i]);
+        if (entry == NULL || !value_int_of(entry, &n) || n < 0)
+            return fail(E_CORRUPT, "the manager's order has no %s", names[i]);
+        *places[i] = (u64)n;
+    }
+    return E_OK;
+}
+
+/* Progress of a long job: one log line in ten seconds. */
+static void day_progress(void *arg, u64 done, u64 all)
+{
+    i64 *last = arg;
+    i64 now = now_mono();
+    if (now - *last < 10000000000ll) return;
+    *last = now;
+    log_event(LOG_INFO, "eod.progress", "%llu of %llu dates", (unsigned long long)done, (unsigned long long)all);
+}
+
+static Err run_day(Worker *w, const DayOrder *order)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    View *v = NULL;
+    DayPlan plan;
+    JobResult result;
+    Value value, answer;
+    const char **paths = NULL;
+    u32 count = 0;
+    i64 last = now_mono();
+    char *job = arena_format(&a, "eod.%llu", (unsigned long long)order->seq);
+    TRY(view_open(&w->cache, true, &v));
+    TRY(domain_load(&w->domain, v->sym_size));
+    TRY(day_plan(v, order->eoi, order->seq, order->made, &a, &plan));
+    TRY(day_paths(&plan, &w->root, &a, &paths, &count));
+    TRY(publish_stage_begin(&w->root, job, paths, count));
+    DayOptions o = {.root = &w->root,
+                    .tables = &w->config.tables,
+                    .domain = &w->domain,
+                    .memory_max = w->config.memory_max,
+                    .chunk_rows = w->config.chunk_size,
+                    .sort_limit_gb = w->config.sort_limit_gb,
+                    .by_part = w->config.peach_part,
+                    .by_table = w->config.peach_table,
+                    .by_column = w->config.peach_column,
+                    .threads = proc_cpus(),
+                    .progress = day_progress,
+                    .arg = &last};
+    log_event(LOG_INFO, "eod.started", "request %llu: %u dates, %u interval parts", (unsigned long long)order->seq,
+              plan.date_count, plan.taken_count);
+    TRY(day_stage(&plan, &o, &a, &result));
+    TRY(job_result_value(&result, &a, &value));
+    TRY(call_manager(w, ".silt.staged", &value, &a, &answer));
+    TRY(publish_stage_end(&w->root, job));
+done:
+    if (v != NULL) view_close(&w->cache, v);
+    arena_free(&a);
+    return err;
+}
+
+static Err run_eod(Worker *w)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    DayOrder order;
+    TRY(domain_open(&w->domain, w->root.sym, 0));
+    for (;;) {
+        Value answer;
+        arena_reset(&a);
+        TRY(call_manager(w, ".silt.next", NULL, &a, &answer));
+        if (answer.type != QT_DICT) continue;
+        TRY(parse_order(&answer, &order));
+        err = run_day(w, &order);
+        if (err == E_OK) continue;
+        log_fail(LOG_ERROR, "eod.failed", err);
+        if (err == E_CLOSED) goto done;
+        now_sleep_ms(WORKER_RETRY_MS); /* a failing step is repeated until it succeeds */
+        Value text = value_string(str_of(fail_text()));
+        TRY(call_manager(w, ".silt.failed", &text, &a, &answer));
+    }
+done:
+    arena_free(&a);
+    return err;
+}
+
+static Err run_dbm(Worker *w)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    for (;;) {
+        Value answer;
+        arena_reset(&a);
+        TRY(call_manager(w, ".silt.next", NULL, &a, &answer));
+    }
+done:
+    arena_free(&a);
+    return err;
+}
+
+int worker_main(int argc, char **argv)
+{
+    Err err = E_OK;
+    Worker *w = calloc(1, sizeof *w);
+    if (w == NULL) return fail_exit(E_MEMORY);
+    w->client.fd = -1;
+    Option options[] = {OPTIONS_COMMON(w->options), {0}};
+    TRY(options_parse(&argc, argv, options));
+    if (argc != 2) TRY(fail(E_USAGE, "silt worker is started by silt sm: silt worker eoi|eod|dbm ASSEMBLY"));
+    w->name = argv[0];
+    w->options.file = argv[1];
+    bool eoi = strcmp(w->name, "eoi") == 0, eod = strcmp(w->name, "eod") == 0;
+    if (!eoi && !eod && strcmp(w->name, "dbm") != 0) TRY(fail(E_USAGE, "there is no worker %s", w->name));
+    TRY(options_log(&w->options, w->name));
+    TRY(fault_init(w->name));
+    TRY(load(w));
+    TRY(eoi ? run_eoi(w) : eod ? run_eod(w) : run_dbm(w));
+done:
+    if (err == E_CLOSED)
+        log_event(LOG_INFO, "worker.closed", "the manager is gone");
+    else if (err != E_OK)
+        log_fail(LOG_ERROR, "worker.failed", err);
+    unload(w);
+    free(w);
+    return fail_exit(err);
+}

@@ -1,6 +1,6 @@
 /* column: files written are those of kdb+ byte for byte, and what is read is what was written. */
-#include "column/column.h"
 #include "column/attr.h"
+#include "column/column.h"
 #include "q/symbol.h"
 #include "unit/column/kit.h"
 
@@ -26,7 +26,8 @@ static void plain_header_and_elements_are_those_of_the_format(void **state)
     kit_expect(kit_path("dates"), "fe200e0000000000 0300000000000000 21230000 6c170000 6c170000");
     i64 times[] = {1, 2};
     write_column("times", QT_TIMESTAMP, ATTR_SORTED, times, 2);
-    kit_expect(kit_path("times"), "fe200c0100000000 0200000000000000 0100000000000000 0200000000000000");
+    kit_expect(kit_path("times"),
+               "fe200c0100000000 0200000000000000 0100000000000000 0200000000000000");
     write_column("empty", QT_FLOAT, ATTR_NONE, NULL, 0);
     kit_expect(kit_path("empty"), "fe20090000000000 0000000000000000");
 }
@@ -92,7 +93,9 @@ static void sorted_is_kept_only_when_true(void **state)
 static void order_is_watched_across_pieces(void **state)
 {
     (void)state;
+
     enum { N = 100000 };
+
     i64 *up = malloc(N * sizeof *up);
     for (i64 i = 0; i < N; i++)
         up[i] = i;
@@ -114,16 +117,20 @@ static void parted_enumeration_is_that_of_the_format(void **state)
     i64 indices[] = {5, 5, 2, 6, 4, 3, 3, 3};
     write_column("bid", QT_ENUM, ATTR_PARTED, indices, 8);
     kit_expect(kit_path("bid"),
-               PAGE("03", "0800000000000000")
-               "0500000000000000 0500000000000000 0200000000000000 0600000000000000"
-               "0400000000000000 0300000000000000 0300000000000000 0300000000000000"
-               "00*8 0400140200000000 0500000000000000"
-               "0500000000000000 0200000000000000 0600000000000000 0400000000000000 0300000000000000"
-               "00*8 00*24 ff*88 0200000000000000 0000000000000000 0300000000000000"
-               "0100000000000000 0400000000000000"
-               "0200070000000000 0600000000000000"
-               "0000000000000000 0200000000000000 0300000000000000 0400000000000000"
-               "0500000000000000 0800000000000000");
+               PAGE("03", "0800000000000000") "0500000000000000 0500000000000000 0200000000000000 "
+                                              "0600000000000000"
+                                              "0400000000000000 0300000000000000 0300000000000000 "
+                                              "0300000000000000"
+                                              "00*8 0400140200000000 0500000000000000"
+                                              "0500000000000000 0200000000000000 0600000000000000 "
+                                              "0400000000000000 0300000000000000"
+                                              "00*8 00*24 ff*88 0200000000000000 0000000000000000 "
+                                              "0300000000000000"
+                                              "0100000000000000 0400000000000000"
+                                              "0200070000000000 0600000000000000"
+                                              "0000000000000000 0200000000000000 0300000000000000 "
+                                              "0400000000000000"
+                                              "0500000000000000 0800000000000000");
 }
 
 static void empty_parted_enumeration_has_its_payload(void **state)
@@ -148,7 +155,8 @@ static void empty_parted_enumeration_has_its_payload(void **state)
 static void attributes_of_enumerations_never_lie(void **state)
 {
     (void)state;
-    i64 parted[] = {7, 7, INT64_MIN, INT64_MIN, 0}, back[] = {1, 2, 1}, null_back[] = {INT64_MIN, 1, INT64_MIN};
+    i64 parted[] = {7, 7, INT64_MIN, INT64_MIN, 0}, back[] = {1, 2, 1},
+        null_back[] = {INT64_MIN, 1, INT64_MIN};
     i64 distinct[] = {4, 9, INT64_MIN, 1}, strange[] = {-5};
     assert_int_equal(attr_of(QT_ENUM, ATTR_PARTED, parted, 5), ATTR_PARTED);
     assert_int_equal(attr_of(QT_ENUM, ATTR_PARTED, back, 3), ATTR_NONE);
@@ -166,7 +174,9 @@ static void attributes_of_enumerations_never_lie(void **state)
 static void runs_go_across_appends_and_pieces(void **state)
 {
     (void)state;
+
     enum { RUNS = 300, LENGTH = 777 };
+
     ColumnOut *out;
     Column c;
     u64 bytes, from, to;
@@ -192,7 +202,9 @@ static void runs_go_across_appends_and_pieces(void **state)
 static void picked_rows_are_gathered(void **state)
 {
     (void)state;
+
     enum { N = 50000 };
+
     static u8 base[N * 16];
     static u32 rows[N];
     static const int types[] = {QT_BYTE, QT_SHORT, QT_INT, QT_LONG, QT_GUID};
@@ -281,8 +293,9 @@ static void strings_are_packed_or_objects(void **state)
     ok(column_append_row(out, text, 95));
     ok(column_finish(out, true, NULL, &bytes));
     assert_int_equal(bytes, 4096 + 32 + 4096 + 16 + 16 + 96 + 2 + 97);
-    kit_expect(kit_path("str"), "fd20 00*4078 fd014d 00*5 0400000000000000"
-                                "0000000000000001 1000000000000000 8000000000000001 8200000000000001");
+    kit_expect(kit_path("str"),
+               "fd20 00*4078 fd014d 00*5 0400000000000000"
+               "0000000000000001 1000000000000000 8000000000000001 8200000000000001");
     kit_expect(kit_path("str#"), "fd20 00*4078 fd000400 00*12 89026162 00*12"
                                  "fb000a0001000000 6000000000000000 78*96 8900 895f 78*95");
     ok(column_open(&c, kit_path("str")));
@@ -316,7 +329,9 @@ static void nested_without_rows_has_no_heap(void **state)
 static void rows_of_nested_vectors_are_appended_in_bulk(void **state)
 {
     (void)state;
+
     enum { N = 30000 };
+
     Vec v;
     ColumnOut *out;
     Column c;
@@ -373,7 +388,8 @@ static void refuses_what_it_cannot_write(void **state)
     (void)state;
     ColumnOut *out;
     fails(E_UNSUPPORTED, "type 0", column_create(&out, kit_path("w"), QT_LIST, ATTR_NONE, 0));
-    fails(E_UNSUPPORTED, "type 88", column_create(&out, kit_path("w"), QT_NESTED + QT_SYMBOL, ATTR_NONE, 0));
+    fails(E_UNSUPPORTED, "type 88",
+          column_create(&out, kit_path("w"), QT_NESTED + QT_SYMBOL, ATTR_NONE, 0));
     kit_write(kit_path("there"), "x", 1);
     assert_int_not_equal(column_create(&out, kit_path("there"), QT_LONG, ATTR_NONE, 0), E_OK);
     assert_null(out);
@@ -383,6 +399,7 @@ static void refuses_what_it_cannot_read(void **state)
 {
     (void)state;
     Column c;
+
     static const struct {
         Err err;
         const char *part, *bytes;
@@ -406,6 +423,7 @@ static void refuses_what_it_cannot_read(void **state)
         {E_CORRUPT, "page", "\xfd\x20\0\0\0\0\0\0", 8},
         {E_CORRUPT, "without a domain", "\xfe\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 24},
     };
+
     for (u32 i = 0; i < COUNT_OF(cases); i++) {
         kit_write(kit_path("bad"), cases[i].bytes, cases[i].size);
         fails(cases[i].err, cases[i].part, column_open(&c, kit_path("bad")));
@@ -413,7 +431,8 @@ static void refuses_what_it_cannot_read(void **state)
     fails(E_NOT_FOUND, "", column_open(&c, kit_path("absent")));
 }
 
-/* Opens a damaged file and, when that works, reads all of it: no read may leave the mapping (ASan, SIGBUS). */
+/* Opens a damaged file and, when that works, reads all of it: no read may leave the mapping (ASan,
+ * SIGBUS). */
 static u64 read_damaged(const char *path)
 {
     Column c;
@@ -426,7 +445,8 @@ static u64 read_damaged(const char *path)
             assert_true(from <= to && to <= c.rows);
             for (u64 k = from; k < to; k++)
                 sum += (u64)column_index(&c, c.perm ? (u64)c.perm[k] : k);
-        } else if (c.type >= QT_NESTED && column_row(&c, i, &p, &count) == E_OK && c.type > QT_NESTED) {
+        } else if (c.type >= QT_NESTED && column_row(&c, i, &p, &count) == E_OK &&
+                   c.type > QT_NESTED) {
             for (u64 k = 0; k < count; k++)
                 sum += ((const u8 *)p)[k];
         }

@@ -102,8 +102,9 @@ static inline void kit_expect(const char *path, const char *hex)
         }
         for (; times > 0; times--, at++) {
             if (at >= size || data[at] != byte)
-                fail_msg("%s: byte %llu is %02x, expected %02x (size %llu)", path, (unsigned long long)at,
-                         at < size ? data[at] : 0, byte, (unsigned long long)size);
+                fail_msg("%s: byte %llu is %02x, expected %02x (size %llu)", path,
+                         (unsigned long long)at, at < size ? data[at] : 0, byte,
+                         (unsigned long long)size);
         }
     }
     assert_int_equal(at, size);

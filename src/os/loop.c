@@ -49,6 +49,7 @@ struct Loop {
     void *gone_arg;
     bool reap;     /* look for ended children in the next check */
     bool happened; /* since the last check */
+    bool late;     /* a timer fired in this turn, but after its check */
     bool stopped;
     bool closing; /* loop_free is under way: callbacks are not called any more */
 };
@@ -99,7 +100,7 @@ static void end_turn(Loop *l)
     if (l->closing) return;
     if (l->reap) reap_children(l);
     bool happened = l->happened;
-    l->happened = false;
+    l->happened = l->late = false;
     uv_idle_stop(&l->again);
     for (u32 i = 0; happened && i < l->hook_count; i++)
         l->hooks[i].turn(l->hooks[i].arg);
@@ -194,7 +195,7 @@ void loop_turn(Loop *l, u32 ms)
     uv_run(&l->uv, ms ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     uv_timer_stop(&l->limit);
     /* RUN_ONCE looks at the timers once more after check. */
-    if (l->happened) end_turn(l);
+    if (l->late) end_turn(l);
 }
 
 void loop_stop(Loop *l)
@@ -288,6 +289,7 @@ static void on_timer(uv_timer_t *uv)
     void (*fire)(void *arg) = t->fire;
     void *arg = t->arg;
     happen(h->loop);
+    h->loop->late = true;
     if (uv_timer_get_repeat(uv) == 0) loop_timer_stop(t);
     fire(arg);
 }

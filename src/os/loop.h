@@ -29,7 +29,8 @@ typedef struct LoopTimer {
     void *arg;
 } LoopTimer;
 
-/* Makes a loop; E_MEMORY. loop_free stops and frees everything still open. */
+/* Makes a loop; E_MEMORY, E_LIMIT. loop_free stops and frees everything still open; work under way is
+ * waited for, but its `after` is not called any more. */
 MUST_USE Err loop_make(Loop **loop);
 void loop_free(Loop *loop);
 

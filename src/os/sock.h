@@ -1,7 +1,8 @@
 /*
  * sock: TCP and unix stream sockets as plain non-blocking descriptors.
  *
- * Loopback unless told otherwise. TCP_NODELAY is set. Never raises SIGPIPE.
+ * Loopback unless told otherwise. TCP_NODELAY is set. Never raises SIGPIPE. A host that begins with
+ * '/' is the path of a unix socket, and its port does not matter.
  */
 #ifndef OS_SOCK_H
 #define OS_SOCK_H

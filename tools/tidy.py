@@ -182,7 +182,9 @@ def declared(tokens):
 
 
 def follows_stem(name, stem):
-    """wal.h: wal, wal_append, Wal, WalRecord, WAL_FRAME_MAX; not walk."""
+    """wal.h: wal, wal_append, Wal, WalRecord, WAL_FRAME_MAX; not walk. options.h: also Option."""
+    if re.search(r"[^s]s$", stem) and follows_stem(name, stem[:-1]):
+        return True
     plain = stem.replace("_", "")
     if name.lower() == stem or name.lower().startswith(stem + "_"):
         return True

@@ -17,10 +17,13 @@
 
 #define API_ARGS_MAX 16
 
+typedef struct Server Server;
+
 typedef struct Call {
     List link;
     Arena arena;
-    void *conn;          /* the connection, NULL once the peer is gone */
+    Server *server;
+    void *conn;          /* the q connection or HTTP request, NULL once the peer is gone */
     bool http, sync, done;
     u8 capability;       /* of the q connection */
     Str name;            /* function name, or "POST /data" */
@@ -35,8 +38,8 @@ typedef struct Call {
     Str rest;                /* what followed the entry's path prefix */
     const u8 *data;          /* the body */
     u64 data_size;
-    void *http_request;      /* for api_header */
     void *user;              /* the handler's own */
+    Buf reply;               /* q IPC: an answer that waits for those before it */
 } Call;
 
 typedef void (*ApiHandler)(void *ctx, Call *call);
@@ -48,13 +51,24 @@ typedef struct {
     const char *path;   /* "/data" */
     ApiHandler handler;
     const char *help;   /* one sentence */
+    bool brief;         /* the handler does not look at a q request's bytes after it returned, so they are not copied */
 } ApiEntry;
 
 /* Adds entries (ended by an entry with neither name nor path) with the handler's context. Process-wide, before listening. */
 void api_add(const ApiEntry *entries, void *ctx);
 
-/* Finds and calls the handler, or answers with an error (E_NOT_FOUND; 405 for a path with another method). */
-void api_dispatch(Call *call);
+/* The entry of a function name, or of method and path (*rest = what follows its prefix; *other tells that the path is
+ * known with another method); NULL when there is none. */
+const ApiEntry *api_find(Str name);
+const ApiEntry *api_find_path(Str method, Str path, Str *rest, bool *other);
+
+/* Calls an entry's handler. */
+void api_dispatch(const ApiEntry *entry, Call *call);
+
+/* Sets what answers q texts that are no function's name (`tables[]`, `count trade`); process-wide. It gets the text as
+ * call->name and answers the call, or returns false to have it refused. */
+void api_text(bool (*handler)(void *ctx, Call *call), void *ctx);
+bool api_text_dispatch(Call *call);
 
 /* Walks the table for `silt help api` and GET /. */
 const ApiEntry *api_entry(u32 i);

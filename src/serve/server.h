@@ -8,9 +8,7 @@
 
 #include "base/fail.h"
 #include "os/loop.h"
-#include "serve/api.h"
-
-typedef struct Server Server;
+#include "serve/api.h" /* Server */
 
 typedef struct {
     const char *host;

@@ -221,12 +221,15 @@ done:
 void intake_init(Sm *sm)
 {
     static const ApiEntry entries[] = {
-        {"upd", NULL, NULL, on_upd, "(`upd; table; rows): publishes rows; a synchronous call returns the position", true},
-        {".u.upd", NULL, NULL, on_upd, "the same, as a tickerplant names it", true},
-        {".b", NULL, NULL, on_upd, "the same, as stream publishers name it", true},
-        {".silt.upd", NULL, NULL, on_silt_upd, "(table; rows; publisher; session; sequence): publishes exactly once", true},
+        {"upd", NULL, NULL, on_upd, "(`upd; table; rows): publishes rows; a synchronous call returns the position"},
+        {".u.upd", NULL, NULL, on_upd, "the same, as a tickerplant names it"},
+        {".b", NULL, NULL, on_upd, "the same, as stream publishers name it"},
+        {".silt.upd", NULL, NULL, on_silt_upd, "(table; rows; publisher; session; sequence): publishes exactly once"},
+        {0}};
+    static const ApiEntry http[] = {
         {NULL, "POST", "/v1/publish/", on_http_publish, "publishes CSV, JSON or q rows of the table named last in the path"},
         {0}};
-    api_add(entries, sm);
+    api_add_brief(entries, sm);
+    api_add(http, sm);
     loop_each_turn(sm->loop, turn, sm);
 }

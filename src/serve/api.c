@@ -18,19 +18,32 @@ static struct {
     const ApiEntry *entries[API_ENTRIES_MAX];
     u32 name_sizes[API_ENTRIES_MAX];
     void *ctx[API_ENTRIES_MAX];
+    bool brief[API_ENTRIES_MAX];
     u32 count;
     bool (*text)(void *ctx, Call *call);
     void *text_ctx;
 } API;
 
-void api_add(const ApiEntry *entries, void *ctx)
+static void add(const ApiEntry *entries, void *ctx, bool brief)
 {
     for (const ApiEntry *e = entries; e->name != NULL || e->path != NULL; e++) {
         ASSERT(API.count < API_ENTRIES_MAX);
         API.entries[API.count] = e;
         API.name_sizes[API.count] = e->name == NULL ? 0 : (u32)strlen(e->name);
+        API.brief[API.count] = brief;
         API.ctx[API.count++] = ctx;
     }
+}
+
+void api_add(const ApiEntry *entries, void *ctx) { add(entries, ctx, false); }
+
+void api_add_brief(const ApiEntry *entries, void *ctx) { add(entries, ctx, true); }
+
+bool api_is_brief(const ApiEntry *entry)
+{
+    for (u32 i = 0; i < API.count; i++)
+        if (API.entries[i] == entry) return API.brief[i];
+    return false;
 }
 
 const ApiEntry *api_find(Str name)

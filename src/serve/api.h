@@ -51,11 +51,16 @@ typedef struct {
     const char *path;   /* "/data" */
     ApiHandler handler;
     const char *help;   /* one sentence */
-    bool brief;         /* the handler does not look at a q request's bytes after it returned, so they are not copied */
 } ApiEntry;
 
 /* Adds entries (ended by an entry with neither name nor path) with the handler's context. Process-wide, before listening. */
 void api_add(const ApiEntry *entries, void *ctx);
+
+/* The same for handlers that do not look at a q request's bytes after they returned: those are not copied. */
+void api_add_brief(const ApiEntry *entries, void *ctx);
+
+/* Whether an entry was added so. */
+bool api_is_brief(const ApiEntry *entry);
 
 /* The entry of a function name, or of method and path (*rest = what follows its prefix; *other tells that the path is
  * known with another method); NULL when there is none. */

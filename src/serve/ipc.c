@@ -413,7 +413,7 @@ static bool is_brief(const u8 *body, u64 size)
     if (wire_object(list.data, size - (u64)(list.data - body), true, &first) != E_OK) return false;
     Str name = {(const char *)first.data, first.type == -QT_SYMBOL ? first.size - 2 : first.type == QT_CHAR ? first.count : 0};
     const ApiEntry *entry = api_find(name);
-    return entry != NULL && entry->brief;
+    return entry != NULL && api_is_brief(entry);
 }
 
 /* Handles one whole message at `at` of the input; false when the connection is to be closed. */

@@ -7,7 +7,7 @@
  *   2. m / 10^d for a whole m below 2^53: both are exact floats and one division rounds once, just
  * as reading "m e-d" does, so if it gives the float back, those digits read back equal; the least
  *      such d is taken. Prices and the like end here.
- *   3. printf with 15, 16, 17 digits until it reads back equal; 17 always do
+ *   3. printf with 15, 16, 17 digits (subnormal: from 1 on) until it reads back equal; 17 always do
  *
  * Null integers, temporals and floats are null; infinite integers are their numbers, as q keeps
  * them. A writer that fails leaves a piece behind in the buffer: the caller drops the answer.
@@ -18,6 +18,7 @@
 #include "q/symbol.h"
 #include "q/temporal.h"
 
+#include <float.h>
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
@@ -110,7 +111,7 @@ static char *put_f64(char *p, f64 f)
         char *end = put_short(p, f);
         if (end) return end;
     }
-    for (int digits = 15;; digits++) {
+    for (int digits = f < DBL_MIN ? 1 : 15;; digits++) { /* subnormal floats hold fewer digits */
         int size = snprintf(p, NUMBER_MAX - 1, "%.*g", digits, f);
         if (digits == 17 || strtod(p, NULL) == f) return p + size;
     }
@@ -121,7 +122,7 @@ static char *put_f32(char *p, f32 f)
 {
     if (!isfinite(f)) return put_null(p);
     if (fabsf(f) < 0x1p24f && f == (f32)(i32)f) return put_f64(p, (f64)f);
-    for (int digits = 6;; digits++) {
+    for (int digits = fabsf(f) < FLT_MIN ? 1 : 6;; digits++) {
         int size = snprintf(p, NUMBER_MAX, "%.*g", digits, (f64)f);
         if (digits == 9 || strtof(p, NULL) == f) return p + size;
     }

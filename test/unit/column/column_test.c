@@ -460,15 +460,13 @@ static void damage_each_byte(const char *name, u64 from)
 {
     u64 size;
     u8 *good = kit_read(kit_path(name), &size);
-    u8 *bad = malloc(size);
     for (u64 at = from; at < size; at++) {
         static const u8 masks[] = {0x01, 0x80, 0xff};
         for (u32 m = 0; m < COUNT_OF(masks); m++) {
-            memcpy(bad, good, size);
-            bad[at] ^= masks[m];
-            kit_write(kit_path(name), bad, size);
+            kit_poke(kit_path(name), at, good[at] ^ masks[m]);
             read_damaged(kit_path(name));
         }
+        kit_poke(kit_path(name), at, good[at]);
     }
     for (u64 cut = from; cut < size; cut++) {
         kit_write(kit_path(name), good, cut);
@@ -476,7 +474,6 @@ static void damage_each_byte(const char *name, u64 from)
     }
     kit_write(kit_path(name), good, size);
     free(good);
-    free(bad);
 }
 
 static void damage_is_never_read_outside_the_file(void **state)
@@ -500,11 +497,10 @@ static void damage_is_never_read_outside_the_file(void **state)
     u8 *heap = kit_read(kit_path("ds#"), &size);
     for (u64 at = 4080; at < size; at++) {
         for (u32 m = 1; m < 256; m = m * 2 + 1) {
-            heap[at] ^= (u8)m;
-            kit_write(kit_path("ds#"), heap, size);
+            kit_poke(kit_path("ds#"), at, heap[at] ^ (u8)m);
             read_damaged(kit_path("ds"));
-            heap[at] ^= (u8)m;
         }
+        kit_poke(kit_path("ds#"), at, heap[at]);
     }
     for (u64 cut = 0; cut < size; cut += cut < 4080 ? 510 : 1) {
         kit_write(kit_path("ds#"), heap, cut);

@@ -6,6 +6,7 @@
 
 #include "base/fail.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -79,6 +80,15 @@ static inline void kit_write(const char *path, const void *data, u64 size)
     assert_non_null(f);
     assert_int_equal(fwrite(data, 1, size, f), size);
     assert_int_equal(fclose(f), 0);
+}
+
+/* Replaces one byte of a file. */
+static inline void kit_poke(const char *path, u64 at, u8 byte)
+{
+    int fd = open(path, O_WRONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(pwrite(fd, &byte, 1, (off_t)at), 1);
+    close(fd);
 }
 
 /* Compares a file with bytes written as hex text; blanks are skipped, "a*n" repeats a byte. */

@@ -44,6 +44,6 @@ void arena_free(Arena *a);
 
 /* A new array of `n` elements of a type. */
 #define arena_array(a, type, n) ((type *)arena_alloc((a), (u64)(n) * sizeof(type)))
-#define arena_new(a, type) arena_array(a, type, 1)
+#define arena_new(a, type)      arena_array(a, type, 1)
 
 #endif

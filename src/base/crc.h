@@ -6,7 +6,8 @@
 
 #include "base/types.h"
 
-/* The CRC of `size` bytes, continuing from `crc` (0 to begin). crc_32c(crc_32c(0,a),b) = of a then b. */
+/* The CRC of `size` bytes, continuing from `crc` (0 to begin). crc_32c(crc_32c(0,a),b) = of a then
+ * b. */
 u32 crc_32c(u32 crc, const void *data, u64 size);
 
 /* The same by table on any machine; tests hold the fast one against it. */

@@ -16,26 +16,27 @@
 
 /*      code            q signal       HTTP  exit  meaning for the caller */
 #define FAIL_CODES(X)                                                                              \
-    X(E_OK, "", 200, 0)              /* no failure */                                              \
-    X(E_USAGE, "usage", 400, 2)      /* the request or configuration is malformed: mend it */      \
-    X(E_TYPE, "type", 400, 2)        /* a value has the wrong type or shape */                     \
+    X(E_OK, "", 200, 0)                 /* no failure */                                           \
+    X(E_USAGE, "usage", 400, 2)         /* the request or configuration is malformed: mend it */   \
+    X(E_TYPE, "type", 400, 2)           /* a value has the wrong type or shape */                  \
     X(E_NOT_FOUND, "not found", 404, 3) /* the named thing does not exist */                       \
-    X(E_EXISTS, "exists", 409, 3)    /* the named thing exists already */                          \
-    X(E_CORRUPT, "corrupt", 500, 7)  /* bytes break a format's rules: see `silt check` */          \
-    X(E_IO, "io", 500, 5)            /* the kernel reported an error on a device or file */        \
-    X(E_FULL, "full", 507, 8)        /* no room on the device, or a quota was reached */           \
-    X(E_MEMORY, "wsfull", 503, 8)    /* memory could not be had */                                 \
-    X(E_LIMIT, "limit", 413, 8)      /* a bound of ours was reached; the text names it */          \
-    X(E_BUSY, "busy", 503, 9)        /* try again later; the text says what is waited for */       \
-    X(E_CLOSED, "close", 503, 5)     /* the peer or the process is going away */                   \
-    X(E_TIMEOUT, "timeout", 504, 9)  /* it took longer than allowed */                             \
-    X(E_DENIED, "access", 403, 4)    /* not allowed */                                             \
-    X(E_UNSUPPORTED, "nyi", 501, 6)  /* a feature that is not there (yet) */
+    X(E_EXISTS, "exists", 409, 3)       /* the named thing exists already */                       \
+    X(E_CORRUPT, "corrupt", 500, 7)     /* bytes break a format's rules: see `silt check` */       \
+    X(E_IO, "io", 500, 5)               /* the kernel reported an error on a device or file */     \
+    X(E_FULL, "full", 507, 8)           /* no room on the device, or a quota was reached */        \
+    X(E_MEMORY, "wsfull", 503, 8)       /* memory could not be had */                              \
+    X(E_LIMIT, "limit", 413, 8)         /* a bound of ours was reached; the text names it */       \
+    X(E_BUSY, "busy", 503, 9)           /* try again later; the text says what is waited for */    \
+    X(E_CLOSED, "close", 503, 5)        /* the peer or the process is going away */                \
+    X(E_TIMEOUT, "timeout", 504, 9)     /* it took longer than allowed */                          \
+    X(E_DENIED, "access", 403, 4)       /* not allowed */                                          \
+    X(E_UNSUPPORTED, "nyi", 501, 6)     /* a feature that is not there (yet) */
 
 #define FAIL_ENUM(code, signal, http, status) code,
+
 typedef enum { FAIL_CODES(FAIL_ENUM) E_COUNT } Err;
 
-#define MUST_USE __attribute__((warn_unused_result))
+#define MUST_USE     __attribute__((warn_unused_result))
 #define PRINTF(f, a) __attribute__((format(printf, f, a)))
 
 #define FAIL_TEXT_MAX 1024
@@ -53,7 +54,8 @@ Err fail_at(Err code, const char *file, int line, const char *format, ...) PRINT
 /* The function behind fail_errno(). */
 Err fail_errno_at(int error, const char *file, int line, const char *format, ...) PRINTF(4, 5);
 
-/* Puts "note: " in front of the recorded text and returns `code` unchanged; E_OK changes nothing. */
+/* Puts "note: " in front of the recorded text and returns `code` unchanged; E_OK changes
+ * nothing. */
 Err fail_note(Err code, const char *format, ...) PRINTF(2, 3);
 
 /* The text of this thread's last failure; "" when there was none. Never NULL. */

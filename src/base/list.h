@@ -1,6 +1,6 @@
 /*
- * list: an intrusive doubly linked list. A List node inside a struct links it; the head is a List.
- */
+ * list: an intrusive doubly linked list. A List node inside a struct links it; the head is a
+ * List. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 
@@ -11,7 +11,7 @@ typedef struct List {
 } List;
 
 /* The struct of `type` whose field `member` is the node `ptr`. */
-#define LIST_ENTRY(ptr, type, member) ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+#define LIST_ENTRY(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /* Makes an empty head (or an unlinked node). */
 static inline void list_init(List *l) { l->prev = l->next = l; }

@@ -41,7 +41,8 @@ void log_end(LogLine *l);
 /* One line with a formatted text: event=... text="...". */
 void log_event(LogLevel level, const char *event, const char *format, ...) PRINTF(3, 4);
 
-/* One ERROR or WARN line for a failure: event, code, text and where of this thread's last failure. */
+/* One ERROR or WARN line for a failure: event, code, text and where of this thread's last
+ * failure. */
 void log_fail(LogLevel level, const char *event, Err err);
 
 #endif

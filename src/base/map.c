@@ -113,13 +113,13 @@ static MapSlot *find_number(const Map *m, u64 hash, i64 key)
 i32 map_find(const Map *m, Str key)
 {
     if (m->count == 0) return -1;
-    return (i32)find_text(m, map_hash(key.data, key.size), key)->value - 1;
+    return (i32)(find_text(m, map_hash(key.data, key.size), key)->value - 1);
 }
 
 i32 map_find_i64(const Map *m, i64 key)
 {
     if (m->count == 0) return -1;
-    return (i32)find_number(m, hash_number(key), key)->value - 1;
+    return (i32)(find_number(m, hash_number(key), key)->value - 1);
 }
 
 /* Doubles the table when one more key would fill it beyond 9/16. */

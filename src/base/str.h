@@ -15,7 +15,7 @@ typedef struct {
 } Str;
 
 #define STR(literal) ((Str){(literal), sizeof(literal) - 1})
-#define STR_FMT(s) (int)(s).size, (s).data /* for "%.*s" */
+#define STR_FMT(s)   (int)(s).size, (s).data /* for "%.*s" */
 
 /* A Str over zero-ended text; NULL gives the empty Str. */
 Str str_of(const char *text);
@@ -41,7 +41,8 @@ bool str_split(Str *rest, char sep, Str *piece);
 /* The position of a byte in `s`, or -1. */
 i64 str_find(Str s, char byte);
 
-/* Parses the whole of `s` as a decimal integer with optional sign; false when it is none or too large. */
+/* Parses the whole of `s` as a decimal integer with optional sign; false when it is none or too
+ * large. */
 bool str_i64(Str s, i64 *out);
 
 /* Parses the whole of `s` as a decimal number (also nan, inf, exponents), C locale. */

@@ -21,13 +21,16 @@ typedef struct {
 /* Lists a folder; E_LIMIT above `count_max` entries. */
 MUST_USE Err dir_list(const char *path, u64 count_max, Arena *a, DirEntry **entries, u64 *count);
 
-/* What stands at a path; `follow` looks through a link. E_OK with DIR_ABSENT when there is nothing. */
+/* What stands at a path; `follow` looks through a link. E_OK with DIR_ABSENT when there is
+ * nothing. */
 MUST_USE Err dir_kind(const char *path, bool follow, DirKind *kind);
 
-/* Makes one folder (mode 0750); E_EXISTS when something is there. Not durable before dir_sync of its parent. */
+/* Makes one folder (mode 0750); E_EXISTS when something is there. Not durable before dir_sync of
+ * its parent. */
 MUST_USE Err dir_make(const char *path);
 
-/* Makes a folder and its missing parents; an existing folder is fine. Syncs each parent it changed. */
+/* Makes a folder and its missing parents; an existing folder is fine. Syncs each parent it
+ * changed. */
 MUST_USE Err dir_make_all(const char *path);
 
 /* Makes the names in a folder durable (fsync of the folder). */
@@ -39,8 +42,8 @@ MUST_USE Err dir_rename(const char *from, const char *to);
 /* Makes a symbolic link; E_EXISTS when the name is taken. */
 MUST_USE Err dir_link(const char *target, const char *path);
 
-/* Points the link `path` to `target` in one step: makes `path`.new, renames it over `path`, syncs the
- * folder. This is the commit; readers see the old or the new target, never nothing. */
+/* Points the link `path` to `target` in one step: makes `path`.new, renames it over `path`, syncs
+ * the folder. This is the commit; readers see the old or the new target, never nothing. */
 MUST_USE Err dir_swing(const char *target, const char *path);
 
 /* The text of a symbolic link; E_NOT_FOUND when there is none, E_CORRUPT when it is no link. */
@@ -61,15 +64,16 @@ MUST_USE Err dir_hard_link(const char *from, const char *to);
 /* Bytes free to us and bytes in all of the file system that holds `path`. */
 MUST_USE Err dir_space(const char *path, u64 *free_bytes, u64 *all_bytes);
 
-/* A shared or exclusive advisory lock on a folder (flock), without waiting; E_BUSY when held against us.
- * dir_unlock closes it; -1 is allowed. */
+/* A shared or exclusive advisory lock on a folder (flock), without waiting; E_BUSY when held
+ * against us. dir_unlock closes it; -1 is allowed. */
 MUST_USE Err dir_lock(const char *path, bool exclusive, int *fd);
 void dir_unlock(int *fd);
 
 /* Joins path pieces with '/' in the arena, ended by NULL: dir_join(a, base, "data", name, NULL). */
 char *dir_join(Arena *a, const char *first, ...) __attribute__((sentinel));
 
-/* The working directory's absolute form of `path` (lexically: "." and ".." resolved), in the arena. */
+/* The working directory's absolute form of `path` (lexically: "." and ".." resolved), in the
+ * arena. */
 MUST_USE Err dir_absolute(const char *path, Arena *a, char **out);
 
 #endif

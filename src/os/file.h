@@ -29,7 +29,8 @@ typedef enum {
     FILE_ALWAYS, /* read and write, created when absent, content kept */
 } FileMode;
 
-/* Opens a regular file (other kinds are E_CORRUPT). Never follows a link at the last step when it creates. */
+/* Opens a regular file (other kinds are E_CORRUPT). Never follows a link at the last step when it
+ * creates. */
 MUST_USE Err file_open(File *f, const char *path, FileMode mode);
 
 /* Closes; a close that reports an error is E_IO. Idempotent; *f is FILE_NONE afterwards. */
@@ -53,7 +54,8 @@ MUST_USE Err file_write(File *f, const void *data, u64 size, u64 at);
 /* fdatasync (data and size). */
 MUST_USE Err file_sync(File *f);
 
-/* Starts writing dirty pages of a range out without waiting (sync_file_range); errors show at sync. */
+/* Starts writing dirty pages of a range out without waiting (sync_file_range); errors show at
+ * sync. */
 void file_flush_start(File *f, u64 at, u64 size);
 
 /* Cuts or extends to `size` bytes. */
@@ -71,7 +73,8 @@ MUST_USE Err file_lock(File *f, bool exclusive);
 /* Reads a whole file into a fresh block of the arena (zero-ended); E_LIMIT above `size_max`. */
 MUST_USE Err file_read_all(const char *path, u64 size_max, Arena *a, u8 **data, u64 *size);
 
-/* Makes a small file durable under its name: writes `path`.tmp, syncs, renames over, syncs the folder. */
+/* Makes a small file durable under its name: writes `path`.tmp, syncs, renames over, syncs the
+ * folder. */
 MUST_USE Err file_replace(const char *path, const void *data, u64 size);
 
 /* A read-only mapping of a whole file; an empty file gives data = NULL, size = 0. */
@@ -91,21 +94,25 @@ void file_map_willneed(const FileMap *map, u64 at, u64 size);
 /* Unmaps; idempotent. */
 void file_unmap(FileMap *map);
 
-/* Maps `size` bytes of a file shared and writable (the stream's shared page); grows it when shorter. */
+/* Maps `size` bytes of a file shared and writable (the stream's shared page); grows it when
+ * shorter. */
 MUST_USE Err file_map_shared(const char *path, u64 size, bool writable, void **out);
 void file_unmap_shared(void *data, u64 size);
 
 /* Sequential bulk output: aligned buffers, O_DIRECT where the file system takes it (falls back to
- * buffered writes silently), for column files. Bytes are durable only after file_out_close with sync. */
+ * buffered writes silently), for column files. Bytes are durable only after file_out_close with
+ * sync. */
 typedef struct FileOut FileOut;
 
-/* Creates the file (must not exist). `size_hint` = expected bytes (0 unknown): small files skip O_DIRECT. */
+/* Creates the file (must not exist). `size_hint` = expected bytes (0 unknown): small files skip
+ * O_DIRECT. */
 MUST_USE Err file_out_open(FileOut **out, const char *path, u64 size_hint);
 
 /* Appends bytes. */
 MUST_USE Err file_out_write(FileOut *out, const void *data, u64 size);
 
-/* Gives a place for up to `size` bytes (size <= 1 MiB) in the buffer; file_out_added counts them. */
+/* Gives a place for up to `size` bytes (size <= 1 MiB) in the buffer; file_out_added counts
+ * them. */
 MUST_USE Err file_out_room(FileOut *out, u64 size, u8 **place);
 void file_out_added(FileOut *out, u64 size);
 
@@ -117,8 +124,8 @@ u64 file_out_size(const FileOut *out);
 MUST_USE Err file_out_patch(FileOut *out, u64 at, const void *data, u64 size);
 
 /* Writes what is buffered and ends the file; when `sync` also makes it durable (not its name).
- * When not `sync`, `keep` (if not NULL) receives the open file so that the caller syncs it later, in
- * one pass over all files. Frees `out` in every case. */
+ * When not `sync`, `keep` (if not NULL) receives the open file so that the caller syncs it later,
+ * in one pass over all files. Frees `out` in every case. */
 MUST_USE Err file_out_close(FileOut *out, bool sync, File *keep);
 
 /* Ends it on a failure path; the unfinished file stays for the sweep. NULL is allowed. */

@@ -3,8 +3,8 @@
  * Over libuv; the only file that sees it.
  *
  * One loop thread owns all state of the process; callbacks run on it, except the `work` function of
- * loop_work. Handles (LoopWatch, LoopTimer, ...) live in the caller's struct, zeroed before the first
- * use, and must stay in place until stopped; stopping is immediate and idempotent.
+ * loop_work. Handles (LoopWatch, LoopTimer, ...) live in the caller's struct, zeroed before the
+ * first use, and must stay in place until stopped; stopping is immediate and idempotent.
  */
 #ifndef OS_LOOP_H
 #define OS_LOOP_H
@@ -29,8 +29,8 @@ typedef struct LoopTimer {
     void *arg;
 } LoopTimer;
 
-/* Makes a loop; E_MEMORY, E_LIMIT. loop_free stops and frees everything still open; work under way is
- * waited for, but its `after` is not called any more. */
+/* Makes a loop; E_MEMORY, E_LIMIT. loop_free stops and frees everything still open; work under way
+ * is waited for, but its `after` is not called any more. */
 MUST_USE Err loop_make(Loop **loop);
 void loop_free(Loop *loop);
 
@@ -39,14 +39,18 @@ void loop_run(Loop *loop);
 void loop_turn(Loop *loop, u32 ms);
 void loop_stop(Loop *loop);
 
-/* Calls `ready(arg, events)` while the descriptor is ready for `events` (level triggered). Calling it again
- * changes the events; events = 0 pauses. loop_unwatch must come before the descriptor is closed. */
-MUST_USE Err loop_watch(Loop *loop, LoopWatch *w, int fd, int events, void (*ready)(void *, int), void *arg);
+/* Calls `ready(arg, events)` while the descriptor is ready for `events` (level triggered). Calling
+ * it again changes the events; events = 0 pauses. loop_unwatch must come before the descriptor is
+ * closed. */
+MUST_USE Err loop_watch(Loop *loop, LoopWatch *w, int fd, int events, void (*ready)(void *, int),
+                        void *arg);
 void loop_watch_events(LoopWatch *w, int events);
 void loop_unwatch(LoopWatch *w);
 
-/* Calls `fire(arg)` after `delay_ms`, then every `repeat_ms` (0 = once). Starting again re-arms it. */
-void loop_timer(Loop *loop, LoopTimer *t, u64 delay_ms, u64 repeat_ms, void (*fire)(void *), void *arg);
+/* Calls `fire(arg)` after `delay_ms`, then every `repeat_ms` (0 = once). Starting again re-arms
+ * it. */
+void loop_timer(Loop *loop, LoopTimer *t, u64 delay_ms, u64 repeat_ms, void (*fire)(void *),
+                void *arg);
 void loop_timer_stop(LoopTimer *t);
 
 /* Calls `turn(arg)` at the end of every loop turn in which something happened, after all readiness

@@ -10,8 +10,9 @@
 #include "base/fail.h"
 #include "base/types.h"
 
-/* Runs task(arg, i) for i in [0, count) on up to `threads` threads (0 = processors) and waits for all.
- * Returns the failure of the lowest i that failed (its text becomes this thread's); the others still run. */
+/* Runs task(arg, i) for i in [0, count) on up to `threads` threads (0 = processors) and waits for
+ * all. Returns the failure of the lowest i that failed (its text becomes this thread's); the others
+ * still run. */
 MUST_USE Err pool_run(u64 count, int threads, Err (*task)(void *arg, u64 i), void *arg);
 
 #endif

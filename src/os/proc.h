@@ -8,9 +8,9 @@
 #include "base/fail.h"
 #include "base/types.h"
 
-/* Starts a program (argv ended by NULL, environment inherited plus `env_extra` "K=V" texts ended by NULL,
- * NULL = none). It dies when we die (PR_SET_PDEATHSIG SIGTERM). Standard input is /dev/null; output and
- * errors are ours. *pid receives the child. */
+/* Starts a program (argv ended by NULL, environment inherited plus `env_extra` "K=V" texts ended by
+ * NULL, NULL = none). It dies when we die (PR_SET_PDEATHSIG SIGTERM). Standard input is /dev/null;
+ * output and errors are ours. *pid receives the child. */
 MUST_USE Err proc_spawn(const char *const *argv, const char *const *env_extra, int *pid);
 
 /* Sends a signal; a process that is gone is fine. */

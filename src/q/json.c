@@ -101,10 +101,15 @@ static char *put_short(char *p, f64 f)
 
 static char *put_f64(char *p, f64 f)
 {
+    const char *start = p;
     if (!isfinite(f)) return put_null(p);
     if (signbit(f)) {
         *p++ = '-';
         f = -f;
+    }
+    if (f == 0 && p > start) { /* "-0" is the integer 0 to some readers */
+        memcpy(p, "0.0", 3);
+        return p + 3;
     }
     if (f < EXACT_MAX && f == (f64)(u64)f) return put_u64(p, (u64)f);
     if (f >= 1e-5) {

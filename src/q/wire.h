@@ -72,8 +72,8 @@ MUST_USE Err wire_finish(Buf *b, u64 at);
 /* Appends an error response: text is cut to 250 bytes. */
 MUST_USE Err wire_error(Buf *b, const char *text);
 
-/* The greedy compressor of section 6.3: *out_size = 0 when the result would not be below half.
- * `out` has room for size / 2 bytes. */
+/* The greedy compressor of section 6.3, for a little-endian message: *out_size = 0 when the result
+ * would not be below half. `out` has room for size / 2 bytes. */
 void wire_compress(const u8 *message, u64 size, u8 *out, u64 *out_size);
 
 /* Inflates a compressed message; the plain size it names is compared with `size_max` first. */

@@ -34,7 +34,7 @@ static void compression(const u8 *message, u64 size)
     Arena a = {.size_max = 256 << 20};
     u8 *out = arena_alloc(&a, size / 2 + 1), *plain = NULL;
     u64 out_size = 0, plain_size = 0;
-    wire_compress(message, size, out, &out_size);
+    if (message[0] == 1) wire_compress(message, size, out, &out_size);
     if (out_size > 0) {
         ASSERT(wire_inflate(out, out_size, size, &a, &plain, &plain_size) == E_OK &&
                plain_size == size);

@@ -34,7 +34,7 @@ static void floats_have_their_shortest_text(void **state)
         const char *text;
     } cases[] = {
         {0.0, "0"},
-        {-0.0, "-0"},
+        {-0.0, "-0.0"},
         {1.0, "1"},
         {-42.0, "-42"},
         {0.1, "0.1"},

@@ -35,6 +35,15 @@
 #define FEED_LIST_HEAD    6 /* type, attribute, count */
 #define FEED_BODY_MAX     (BOUND_PUBLISH_MAX + (1ull << 20))
 
+/* What is known of a publisher. */
+typedef struct {
+    u64 publisher;
+    u64 session, sequence;         /* of the last message taken */
+    u64 end;                       /* position after it */
+    u64 old_session, old_sequence; /* of the last one that was durable when a later one came */
+    bool old;                      /* whether there was one */
+} Sender;
+
 struct Feed {
     Arena memory;
     const SchemaSet *tables;
@@ -45,10 +54,9 @@ struct Feed {
     i64 horizon_ns;
     Map names; /* table name -> number */
     u64 *table_rows;
-    Map publisher_ids; /* id -> index in publishers */
-    Buf publishers;    /* FeedPublisher */
-    u64 taken;         /* end position of the last message taken */
-    Buf scratch;       /* an encoded body */
+    Map sender_ids; /* id -> index in senders */
+    Buf senders;    /* Sender */
+    Buf scratch;    /* an encoded body */
     FeedCounts counts;
 };
 
@@ -71,55 +79,64 @@ Err feed_open(Feed **out, const FeedOptions *o)
 
 /* ---- publishers */
 
-static FeedPublisher *publishers_of(const Feed *f)
+static Sender *senders_of(const Feed *f) { return (Sender *)(void *)f->senders.data; }
+
+static u64 sender_count(const Feed *f) { return f->senders.size / sizeof(Sender); }
+
+static Sender *find_sender(const Feed *f, u64 publisher)
 {
-    return (FeedPublisher *)(void *)f->publishers.data;
+    i32 at = map_find_i64(&f->sender_ids, (i64)publisher);
+    return at < 0 ? NULL : &senders_of(f)[at];
 }
 
-static FeedPublisher *find_publisher(const Feed *f, u64 publisher)
-{
-    i32 at = map_find_i64(&f->publisher_ids, (i64)publisher);
-    return at < 0 ? NULL : &publishers_of(f)[at];
-}
-
-/* Makes sure that a publisher can be remembered: afterwards feed_remember cannot fail. */
-static Err expect_publisher(Feed *f, u64 publisher)
+/* Makes sure that a publisher can be remembered: afterwards `remember` cannot fail. */
+static Err expect_sender(Feed *f, u64 publisher)
 {
     u8 *room;
-    if (publisher == 0 || find_publisher(f, publisher)) return E_OK;
-    if (f->publishers.size / sizeof(FeedPublisher) >= BOUND_PUBLISHERS_MAX)
+    if (publisher == 0 || find_sender(f, publisher)) return E_OK;
+    if (sender_count(f) >= BOUND_PUBLISHERS_MAX)
         return fail(E_LIMIT, "more than %d publishers with sequences", BOUND_PUBLISHERS_MAX);
-    return buf_room(&f->publishers, sizeof(FeedPublisher), &room);
+    return buf_room(&f->senders, sizeof(Sender), &room);
+}
+
+/* Remembers the last message of a publisher, which ends at `end`. */
+static Err remember(Feed *f, u64 publisher, u64 session, u64 sequence, u64 end)
+{
+    Sender fresh = {.publisher = publisher, .session = session, .sequence = sequence, .end = end};
+    Sender *s = find_sender(f, publisher);
+    if (publisher == 0) return E_OK;
+    if (!s) {
+        u64 at = sender_count(f);
+        Err err = expect_sender(f, publisher);
+        if (!err) err = buf_append(&f->senders, &fresh, sizeof fresh);
+        if (!err) map_put_i64(&f->sender_ids, (i64)publisher, (i32)at);
+        return err;
+    }
+    bool durable = s->end <= wal_durable(f->wal);
+    fresh.old = durable || s->old;
+    fresh.old_session = durable ? s->session : s->old_session;
+    fresh.old_sequence = durable ? s->sequence : s->old_sequence;
+    *s = fresh;
+    return E_OK;
 }
 
 Err feed_remember(Feed *f, u64 publisher, u64 session, u64 sequence)
 {
-    FeedPublisher entry = {publisher, session, sequence};
-    if (publisher == 0) return E_OK;
-    FeedPublisher *p = find_publisher(f, publisher);
-    if (p) {
-        *p = entry;
-        return E_OK;
-    }
-    u64 count = f->publishers.size / sizeof entry;
-    Err err = expect_publisher(f, publisher);
-    if (!err) err = buf_append(&f->publishers, &entry, sizeof entry);
-    if (!err) map_put_i64(&f->publisher_ids, (i64)publisher, (i32)count);
-    return err;
+    return remember(f, publisher, session, sequence, 0);
 }
 
 Err feed_publishers(const Feed *f, Arena *a, FeedPublisher **out, u32 *count)
 {
-    *out = NULL;
-    *count = 0;
-    if (wal_durable(f->wal) < f->taken)
-        return fail(
-            E_BUSY,
-            "messages were taken and not synced: their publishers' sequences are not certain");
-    u64 n = f->publishers.size / sizeof(FeedPublisher);
-    *out = arena_array(a, FeedPublisher, n);
-    if (n) memcpy(*out, f->publishers.data, f->publishers.size);
-    *count = (u32)n;
+    u64 durable = wal_durable(f->wal);
+    FeedPublisher *p = *out = arena_array(a, FeedPublisher, sender_count(f));
+    for (u64 i = 0; i < sender_count(f); i++) {
+        const Sender *s = &senders_of(f)[i];
+        if (s->end <= durable)
+            *p++ = (FeedPublisher){s->publisher, s->session, s->sequence};
+        else if (s->old)
+            *p++ = (FeedPublisher){s->publisher, s->old_session, s->old_sequence};
+    }
+    *count = (u32)(p - *out);
     return E_OK;
 }
 
@@ -283,7 +300,7 @@ done:
 /* Appends to the stream and remembers the publisher. */
 static Err take(Feed *f, const FeedMessage *m, WalRecord *rec)
 {
-    Err err = expect_publisher(f, m->publisher);
+    Err err = expect_sender(f, m->publisher);
     if (err) return err;
     rec->publisher = m->publisher;
     rec->session = m->session;
@@ -292,9 +309,8 @@ static Err take(Feed *f, const FeedMessage *m, WalRecord *rec)
     rec->table = m->table;
     err = wal_append(f->wal, rec);
     if (err) return err;
-    f->taken = rec->end;
     f->counts.bytes += rec->size;
-    return feed_remember(f, m->publisher, m->session, m->sequence);
+    return remember(f, m->publisher, m->session, m->sequence, rec->end);
 }
 
 /* A sound message of a known table. */
@@ -360,8 +376,8 @@ Err feed_publish(Feed *f, const FeedMessage *m, FeedResult *r)
         f->counts.dead_shape++;
         return refuse(f, m, r, err);
     }
-    const FeedPublisher *p = m->publisher ? find_publisher(f, m->publisher) : NULL;
-    if (p && p->session == m->session && m->sequence <= p->sequence) {
+    const Sender *known = m->publisher ? find_sender(f, m->publisher) : NULL;
+    if (known && known->session == m->session && m->sequence <= known->sequence) {
         f->counts.duplicates++;
         r->verdict = FEED_DUPLICATE;
         r->rows = rows;
@@ -382,7 +398,6 @@ Err feed_control(Feed *f, const char *table, const u8 *body, u64 size, u64 *end)
     };
     Err err = wal_append(f->wal, &rec);
     if (err) return err;
-    f->taken = rec.end;
     *end = rec.end;
     return E_OK;
 }
@@ -408,8 +423,8 @@ void feed_close(Feed *f)
     (void)first; /* nothing was promised of what feed_sync did not report */
     (void)second;
     map_free(&f->names);
-    map_free(&f->publisher_ids);
-    buf_free(&f->publishers);
+    map_free(&f->sender_ids);
+    buf_free(&f->senders);
     buf_free(&f->scratch);
     Arena memory = f->memory;
     arena_free(&memory);

@@ -170,9 +170,9 @@ static Err bad_type(const Walk *w, u32 column)
 {
     char found[64];
     const SchemaColumn *c = &w->schema->columns[column];
-    if (c->type == QT_LIST) {
-        return fail(E_UNSUPPORTED, "table %s, column %s: rows of mixed types", w->schema->name,
-                    c->name);
+    if (c->type == QT_LIST || c->type == QT_NESTED + QT_SYMBOL) {
+        return fail(E_UNSUPPORTED, "table %s, column %s: mixed values or lists of symbols",
+                    w->schema->name, c->name);
     }
     return fail(E_TYPE, "table %s, column %s: expected %s, found %s", w->schema->name, c->name,
                 type_name(c->type), item_describe(w->p, (u64)(w->end - w->p), found));
@@ -365,14 +365,6 @@ static Err encode_symbols(Buf *out, const i32 *ids, u64 count)
     return E_OK;
 }
 
-static Err encode_names(Buf *out, const Str *names, u64 count)
-{
-    Err err = E_OK;
-    for (u64 i = 0; i < count && err == E_OK; i++)
-        err = buf_append(out, names[i].data, names[i].size + 1);
-    return err;
-}
-
 static Err encode_rows(Buf *out, const Vec *v, u64 at, u64 count)
 {
     Err err = E_OK;
@@ -384,10 +376,7 @@ static Err encode_rows(Buf *out, const Vec *v, u64 at, u64 count)
             return fail(E_LIMIT, "a list of %llu elements in one row", (unsigned long long)n);
         err = encode_head(out, type, n);
         if (err != E_OK || n == 0) continue;
-        if (type == QT_SYMBOL)
-            err = encode_names(out, vec_str(v) + begin, n);
-        else
-            err = buf_append(out, (const u8 *)v->data + begin * width, n * width);
+        err = buf_append(out, (const u8 *)v->data + begin * width, n * width);
     }
     return err;
 }

@@ -215,21 +215,6 @@ static Err append_symbol(Str name, Vec *v)
     return err == E_OK ? vec_append(v, &id, 1) : err;
 }
 
-static Err append_symbol_row(const Str *names, u64 count, Vec *v)
-{
-    Err err = vec_reserve(v, 1, count);
-    if (err != E_OK) return err;
-    u64 at = v->offs[v->count];
-    for (u64 i = 0; i < count; i++) {
-        i32 id;
-        err = symbol_intern(names[i], &id);
-        if (err != E_OK) return err;
-        vec_str(v)[at + i] = symbol_text(id);
-    }
-    v->offs[++v->count] = at + count;
-    return E_OK;
-}
-
 Err cast_text(int type, Str text, Vec *v)
 {
     Element e = {.guid = {0}};
@@ -308,22 +293,10 @@ static Err cast_array(int type, const Value *value, Vec *v)
     for (u64 i = 0; i < count; i++) {
         Element e = {.guid = {0}};
         Value one = value_at(value, i);
-        if (type == QT_SYMBOL) {
-            Str name;
-            if (!value_text(&one, &name)) {
-                err = no_value(type, &one);
-                goto done;
-            }
-            TRY(buf_append(&elements, &name, sizeof name));
-            continue;
-        }
         TRY(element_of(type, &one, &e));
         TRY(buf_append(&elements, &e, type_width(type)));
     }
-    if (type == QT_SYMBOL)
-        TRY(append_symbol_row((const Str *)(const void *)elements.data, count, v));
-    else
-        TRY(vec_append_row(v, elements.data, count));
+    TRY(vec_append_row(v, elements.data, count));
 done:
     buf_free(&elements);
     return err;
@@ -338,7 +311,7 @@ Err cast_value(int type, const Value *value, Vec *v)
         if (!value_text(value, &text)) return no_value(type, value);
         return type == QT_SYMBOL ? append_symbol(text, v) : vec_append_row(v, text.data, text.size);
     }
-    if (type > QT_NESTED) {
+    if (type > QT_NESTED && type_is_fixed(type - QT_NESTED)) {
         if (value->type < QT_LIST || value->type > QT_ENUM) return no_value(type, value);
         return cast_array(type - QT_NESTED, value, v);
     }

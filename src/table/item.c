@@ -19,6 +19,17 @@
 #define VECTOR_HEAD 6 /* type, attribute, count i32 */
 #define BLOCK       64
 
+/* Widths of the fixed types, for the compiler to see: type_width is behind a call. 0 = no fixed
+ * type. */
+static const u8 widths[20] = {
+    [QT_BOOLEAN] = 1, [QT_GUID] = 16, [QT_BYTE] = 1,     [QT_SHORT] = 2,    [QT_INT] = 4,
+    [QT_LONG] = 8,    [QT_REAL] = 4,  [QT_FLOAT] = 8,    [QT_CHAR] = 1,     [QT_TIMESTAMP] = 8,
+    [QT_MONTH] = 4,   [QT_DATE] = 4,  [QT_DATETIME] = 8, [QT_TIMESPAN] = 8, [QT_MINUTE] = 4,
+    [QT_SECOND] = 4,  [QT_TIME] = 4,
+};
+
+u32 item_width(int type) { return widths[type]; }
+
 const u8 *item_skip_names(const u8 *p, const u8 *end, u64 count)
 {
     while ((u64)(end - p) >= BLOCK) {
@@ -47,7 +58,7 @@ static inline bool take_count(const u8 *p, u64 left, u64 *count)
 
 static inline bool scan_fixed(const u8 *p, u64 left, int type, Item *item)
 {
-    u64 width = type_width(type), count;
+    u64 width = widths[type], count;
     if ((i8)p[0] == type) {
         if (!take_count(p, left, &count) || count > (left - VECTOR_HEAD) / width) return false;
         *item =
@@ -85,7 +96,7 @@ static inline bool scan_cell(const u8 *p, u64 left, int type, Item *item)
         *item = (Item){.data = p, .size = VECTOR_HEAD, .cell = true, .empty = true};
         return true;
     }
-    bool good = type == QT_SYMBOL ? scan_symbols(p, left, item) : scan_fixed(p, left, type, item);
+    bool good = scan_fixed(p, left, type, item);
     item->data = p;
     item->count = 1;
     item->cell = true;
@@ -109,6 +120,7 @@ bool item_scan(const u8 *p, u64 left, int type, Item *item)
 {
     if (left == 0) return false;
     if (type > QT_NESTED) {
+        if (type == QT_NESTED + QT_SYMBOL) return false;
         return p[0] == QT_LIST ? scan_list(p, left, type - QT_NESTED, item)
                                : scan_cell(p, left, type - QT_NESTED, item);
     }
@@ -132,40 +144,41 @@ static Err append_symbols(const Item *item, Vec *v)
     return err;
 }
 
-/* A row of symbols: its elements borrow the texts of the symbol table, which stay. */
-static Err append_symbol_cell(const u8 *p, u64 size, Vec *v)
-{
-    bool atom = (i8)p[0] < 0;
-    u64 count = atom ? 1 : (u64)load_i32(p + 2);
-    const u8 *name = p + (atom ? 1 : VECTOR_HEAD), *end = p + size;
-    Err err = vec_reserve(v, 1, count);
-    if (err != E_OK) return err;
-    u64 at = v->offs[v->count];
-    for (u64 i = 0; i < count; i++) {
-        i32 id;
-        u64 used;
-        err = symbol_intern_many((const char *)name, (u64)(end - name), 1, &id, &used);
-        if (err != E_OK) return err;
-        vec_str(v)[at + i] = symbol_text(id);
-        name += used;
-    }
-    v->offs[++v->count] = at + count;
-    return E_OK;
-}
-
 static Err append_cell(const Item *cell, int type, Vec *v)
 {
     if (cell->empty) return vec_append_row(v, NULL, 0);
-    if (type == QT_SYMBOL) return append_symbol_cell(cell->data, cell->size, v);
     if ((i8)cell->data[0] < 0) return vec_append_row(v, cell->data + 1, 1);
-    u64 width = type_width(type);
-    return vec_append_row(v, cell->data + VECTOR_HEAD, (cell->size - VECTOR_HEAD) / width);
+    return vec_append_row(v, cell->data + VECTOR_HEAD, (cell->size - VECTOR_HEAD) / widths[type]);
+}
+
+/* As vec_append, without its calls when there is room; single elements are one load and one store.
+ */
+static inline Err append_fixed(const Item *item, u64 width, Vec *v)
+{
+    if (v->room - v->count < item->count || v->room == 0) {
+        Err err = vec_reserve(v, item->count, 0);
+        if (err != E_OK) return err;
+    }
+    u8 *to = (u8 *)v->data + v->count * width;
+    v->count += item->count;
+    if (item->count != 1) {
+        if (item->count > 0) memcpy(to, item->data, item->count * width);
+        return E_OK;
+    }
+    switch (width) {
+    case 1: *to = *item->data; break;
+    case 2: memcpy(to, item->data, 2); break;
+    case 4: memcpy(to, item->data, 4); break;
+    case 8: memcpy(to, item->data, 8); break;
+    default: memcpy(to, item->data, 16); break;
+    }
+    return E_OK;
 }
 
 Err item_append(const Item *item, int type, Vec *v)
 {
     if (type == QT_SYMBOL) return append_symbols(item, v);
-    if (type < QT_NESTED) return vec_append(v, item->data, item->count);
+    if (type < QT_NESTED) return append_fixed(item, widths[type], v);
     if (item->cell) return append_cell(item, type - QT_NESTED, v);
     const u8 *p = item->data;
     u64 left = item->size - VECTOR_HEAD;

@@ -27,6 +27,9 @@ bool item_scan(const u8 *p, u64 left, int type, Item *item);
 /* Appends the rows of a scanned item to a column vector (symbols are interned). */
 MUST_USE Err item_append(const Item *item, int type, Vec *v);
 
+/* The width of a fixed type below 20, 0 for others: as type_width, from a table of this room. */
+u32 item_width(int type);
+
 /* Skips `count` NUL-ended names; NULL when they do not end. */
 const u8 *item_skip_names(const u8 *p, const u8 *end, u64 count);
 

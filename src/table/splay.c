@@ -152,18 +152,11 @@ done:
     return err;
 }
 
-Err splay_out_finish(SplayOut *out)
+/* Writes one table's files; they stay open in keep[0 .. 2 * columns]. */
+static Err write_all(SplayOut *out, File *keep)
 {
     Err err = E_OK;
     u32 columns = out->schema->column_count;
-    u64 count = 2ull * columns + 1;
-    File *keep = malloc(count * sizeof *keep);
-    if (keep == NULL) {
-        splay_out_drop(out);
-        return fail(E_MEMORY, "no memory to finish a table");
-    }
-    for (u64 i = 0; i < count; i++)
-        keep[i] = FILE_NONE;
     for (u32 i = 0; i < columns; i++) {
         ColumnOut *column = out->cols[i];
         u64 bytes;
@@ -171,16 +164,43 @@ Err splay_out_finish(SplayOut *out)
         TRY(column_finish(column, false, keep + 2ull * i, &bytes));
         out->bytes += bytes;
     }
-    TRY(write_names(out, &keep[count - 1]));
-    TRY(sync_all(keep, count));
-    TRY(dir_sync(out->path));
+    TRY(write_names(out, &keep[2ull * columns]));
 done:
-    for (u64 i = 0; i < count; i++)
-        file_drop(&keep[i]);
-    free(keep);
-    splay_out_drop(out);
     return err;
 }
+
+static u64 files_of(const SplayOut *out) { return 2ull * out->schema->column_count + 1; }
+
+Err splay_out_finish_all(SplayOut *const *outs, u64 count)
+{
+    Err err = E_OK;
+    u64 files = 0, at = 0;
+    for (u64 i = 0; i < count; i++)
+        files += files_of(outs[i]);
+    File *keep = malloc((files + 1) * sizeof *keep);
+    if (keep == NULL) {
+        files = 0;
+        TRY(fail(E_MEMORY, "no memory to finish a table"));
+    }
+    for (u64 i = 0; i < files; i++)
+        keep[i] = FILE_NONE;
+    for (u64 i = 0; i < count; i++) {
+        TRY(write_all(outs[i], keep + at));
+        at += files_of(outs[i]);
+    }
+    TRY(sync_all(keep, files));
+    for (u64 i = 0; i < count; i++)
+        TRY(dir_sync(outs[i]->path));
+done:
+    for (u64 i = 0; i < files; i++)
+        file_drop(&keep[i]);
+    free(keep);
+    for (u64 i = 0; i < count; i++)
+        splay_out_drop(outs[i]);
+    return err;
+}
+
+Err splay_out_finish(SplayOut *out) { return splay_out_finish_all(&out, 1); }
 
 void splay_out_drop(SplayOut *out)
 {

@@ -36,6 +36,10 @@ MUST_USE Err splay_out_batch(SplayOut *out, const Batch *b, const u32 *perm, u64
  * folder's name is durable only after the caller synced its parent. */
 MUST_USE Err splay_out_finish(SplayOut *out);
 
+/* The same for several tables at once: all files of all of them are written before the first is
+ * synced, so that tables of one part cost little more than one. On failure all are given up. */
+MUST_USE Err splay_out_finish_all(SplayOut *const *outs, u64 count);
+
 /* Gives up on a failure path; idempotent. */
 void splay_out_drop(SplayOut *out);
 

@@ -25,6 +25,13 @@ static void names_are_skipped_exactly(void **state)
     assert_ptr_equal(item_skip_names(text, text + 700, UINT32_MAX), NULL);
 }
 
+static void widths_are_those_of_the_type_table(void **state)
+{
+    (void)state;
+    for (int type = 0; type < 20; type++)
+        assert_int_equal(item_width(type), type_is_fixed(type) ? type_width(type) : 0);
+}
+
 static void descriptions(void **state)
 {
     (void)state;
@@ -42,6 +49,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_skipped_exactly),
+        cmocka_unit_test(widths_are_those_of_the_type_table),
         cmocka_unit_test(descriptions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

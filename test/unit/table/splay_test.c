@@ -163,6 +163,32 @@ static void rows_in_order_need_no_permutation(void **state)
     batch_free(&b);
 }
 
+static void several_tables_end_together(void **state)
+{
+    (void)state;
+    Batch b;
+    Domain d;
+    SplayOut one, two, *outs[] = {&one, &two};
+    fill(&b, 20, 5);
+    ok(domain_open(&d, kit_path("sym"), UINT64_MAX));
+    ok(domain_add(&d, vec_i32(&b.cols[1]), 20));
+    ok(splay_out_open(&one, kit_path("one"), &trade, PLACE_ORD, 20));
+    ok(splay_out_open(&two, kit_path("two"), &trade, PLACE_ORD, 0));
+    ok(splay_out_batch(&one, &b, NULL, 20, &d));
+    ok(splay_out_finish_all(outs, 2));
+    for (u32 i = 0; i < 2; i++) {
+        Splay s;
+        const Column *c;
+        ok(splay_open(&s, kit_path(i == 0 ? "one" : "two")));
+        for (u32 k = 0; k < 4; k++)
+            ok(splay_column(&s, columns[k].name, i == 0 ? 20 : 0, &c));
+        splay_close(&s);
+    }
+    assert_true(one.bytes > two.bytes);
+    domain_close(&d);
+    batch_free(&b);
+}
+
 static void list_columns_are_no_sort_keys(void **state)
 {
     (void)state;
@@ -251,6 +277,7 @@ int main(void)
         cmocka_unit_test(small_and_parallel_tables_read_back),
         cmocka_unit_test(empty_table),
         cmocka_unit_test(rows_in_order_need_no_permutation),
+        cmocka_unit_test(several_tables_end_together),
         cmocka_unit_test(list_columns_are_no_sort_keys),
         cmocka_unit_test(foreign_names_are_looked_at),
         cmocka_unit_test(every_failing_step_is_reported),

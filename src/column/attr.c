@@ -173,8 +173,8 @@ static const u8 *take(Rest *rest, u64 size)
     return p;
 }
 
-/* Takes an object's header of a type; false when it is another one or its count is out of bounds.
- */
+/* Takes an object's header of a type; false when it is another one or its count is out of
+ * bounds. */
 static bool take_header(Rest *rest, int type, u64 *count)
 {
     const u8 *p = take(rest, OBJECT_HEADER);
@@ -253,8 +253,8 @@ done:
     return err;
 }
 
-/* The position of a key by the slots: key_count when absent, -1 when the slots contradict the keys.
- */
+/* The position of a key by the slots: key_count when absent, -1 when the slots contradict the
+ * keys. */
 static i64 find_slot(const Column *c, i64 key)
 {
     u64 at = hash_of(key) & (c->slot_count - 1);

@@ -43,8 +43,8 @@ MUST_USE Err column_open(Column *c, const char *path);
 /* Unmaps; idempotent. */
 void column_close(Column *c);
 
-/* Row `i` of a nested column: its elements and count. E_CORRUPT when the reference leads outside.
- */
+/* Row `i` of a nested column: its elements and count. E_CORRUPT when the reference leads
+ * outside. */
 MUST_USE Err column_row(const Column *c, u64 i, const void **elements, u64 *count);
 
 /* The domain index at a row of an enumeration (null = Q_NULL_LONG). */

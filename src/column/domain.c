@@ -24,7 +24,7 @@
 #include <stdlib.h>
 
 #define DOMAIN_HEADER 8
-#define DOMAIN_PIECE  (4ull << 20)
+#define DOMAIN_PIECE  (4 * BOUND_SYMBOL_MAX)
 
 /* Grows an array of i32 to at least `need` entries, by doubling. */
 static Err grow(i32 **array, i32 *room, u64 need)
@@ -81,41 +81,23 @@ done:
     return err;
 }
 
-/* Reads the names in [d->size, size), a piece at a time; a name longer than a piece makes it grow.
- */
+/* Reads the names in [d->size, size), a piece at a time; a piece is larger than any name may be. */
 static Err load_names(Domain *d, const File *f, u64 size)
 {
     Err err = E_OK;
-    u8 *piece = NULL;
-    u64 room = 0;
+    u64 room = MIN(size - d->size, DOMAIN_PIECE);
+    u8 *piece = malloc(room + 1);
+    if (piece == NULL) return fail(E_MEMORY, "%s: no memory to read it", d->path);
     while (d->size < size) {
-        u64 want = MIN(size - d->size, MAX(room, DOMAIN_PIECE));
-        if (want > room) {
-            u8 *p = realloc(piece, want);
-            if (p == NULL) {
-                err = fail(E_MEMORY, "%s: no memory to read it", d->path);
-                goto done;
-            }
-            piece = p;
-            room = want;
-        }
+        u64 want = MIN(size - d->size, room);
         TRY(file_read(f, piece, want, d->size));
         u64 whole = want;
         while (whole > 0 && piece[whole - 1] != 0)
             whole--;
-        if (whole == 0 && want == size - d->size) {
-            err = fail(E_CORRUPT, "%s: the last name does not end", d->path);
-            goto done;
-        }
         if (whole == 0) {
-            u8 *p = want > UINT64_MAX / 2 ? NULL : realloc(piece, want * 2);
-            if (p == NULL) {
-                err = fail(E_MEMORY, "%s: no memory to read it", d->path);
-                goto done;
-            }
-            piece = p;
-            room = want * 2;
-            continue;
+            err = fail(E_CORRUPT, "%s: the last name does not end, or is longer than %llu bytes",
+                       d->path, BOUND_SYMBOL_MAX);
+            goto done;
         }
         TRY(take_names(d, piece, whole));
         d->size += whole;

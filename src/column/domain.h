@@ -44,8 +44,8 @@ static inline i32 domain_find(const Domain *d, i32 id)
  * appearance (in memory until domain_save). Afterwards d->indices covers every id. */
 MUST_USE Err domain_add(Domain *d, const i32 *ids, u64 count);
 
-/* Cuts the file to `size` bytes (names that no view knows, left by a crash), before the first add.
- */
+/* Cuts the file to `size` bytes (names that no view knows, left by a crash), before the first
+ * add. */
 MUST_USE Err domain_cut(Domain *d, u64 size);
 
 /* Appends the pending names to the file and syncs it (and its folder when the file is new). *size =

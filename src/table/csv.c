@@ -106,7 +106,7 @@ static Err read_header(Csv *c, Str record)
     u32 *columns = arena_array(&c->memory, u32, s->column_count);
     bool *seen = arena_array(&c->memory, bool, s->column_count);
     while (more) {
-        Str name;
+        Str name = {0};
         Err err = next_field(c, &record, &name, &more);
         if (err != E_OK) return err;
         i32 at = schema_find(s, name);
@@ -138,7 +138,7 @@ static Err read_row(Csv *c, Str record, Batch *b)
     bool more = true;
     u32 count = 0;
     while (more) {
-        Str field;
+        Str field = {0};
         TRY(next_field(c, &record, &field, &more));
         if (count == c->field_count) {
             err = fail(E_TYPE, "more than %u fields", c->field_count);
@@ -348,7 +348,7 @@ static Err json_row(Batch *b, const Value *object)
 {
     u64 count = value_count(object->as.dict.keys);
     for (u64 k = 0; k < count; k++) {
-        u32 column;
+        u32 column = 0;
         Err err = key_column(b->schema, object, k, &column);
         if (err != E_OK) return err;
         if (b->cols[column].count != b->rows) {
@@ -380,7 +380,7 @@ static Err json_columns(Batch *b, const Value *object)
 {
     u64 count = value_count(object->as.dict.keys), rows = 0;
     for (u64 k = 0; k < count; k++) {
-        u32 column;
+        u32 column = 0;
         Err err = key_column(b->schema, object, k, &column);
         if (err != E_OK) return err;
         Value list = value_at(object->as.dict.values, k);

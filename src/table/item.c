@@ -151,8 +151,8 @@ static Err append_cell(const Item *cell, int type, Vec *v)
     return vec_append_row(v, cell->data + VECTOR_HEAD, (cell->size - VECTOR_HEAD) / widths[type]);
 }
 
-/* As vec_append, without its calls when there is room; single elements are one load and one store.
- */
+/* As vec_append, without its calls when there is room; single elements are one load and one
+ * store. */
 static inline Err append_fixed(const Item *item, u64 width, Vec *v)
 {
     if (v->room - v->count < item->count || v->room == 0) {
@@ -178,7 +178,7 @@ static inline Err append_fixed(const Item *item, u64 width, Vec *v)
 Err item_append(const Item *item, int type, Vec *v)
 {
     if (type == QT_SYMBOL) return append_symbols(item, v);
-    if (type < QT_NESTED) return append_fixed(item, widths[type], v);
+    if (type < (int)COUNT_OF(widths)) return append_fixed(item, widths[type], v);
     if (item->cell) return append_cell(item, type - QT_NESTED, v);
     const u8 *p = item->data;
     u64 left = item->size - VECTOR_HEAD;

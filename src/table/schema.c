@@ -3,8 +3,8 @@
  *
  * Lookups are linear: hot paths compare names by position first (batch.c) and come here only for
  * columns in an unexpected order or names of a request. The hash covers what decides whether rows
- * fit: table name, column names, types and their order; attributes and sort keys may change freely.
- */
+ * fit: table name, column names, types and their order; attributes and sort keys may change
+ * freely. */
 #include "table/schema.h"
 
 #include "base/map.h"

@@ -36,8 +36,8 @@ static u64 number_of(const json_t *entry, const char *key)
     return (u64)json_integer_value(json_object_get(entry, key));
 }
 
-/* Compares two files; bytes of `ours` at [mask, mask + 8) and so on are taken from `theirs` before.
- */
+/* Compares two files; bytes of `ours` at [mask, mask + 8) and so on are taken from `theirs`
+ * before. */
 static void same_file(const char *ours, const char *theirs)
 {
     u64 our_size, their_size;

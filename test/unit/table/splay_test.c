@@ -1,5 +1,5 @@
-/* splay: a table folder written is the table read; every failing step leaves an error, not a table.
- */
+/* splay: a table folder written is the table read; every failing step leaves an error, not a
+ * table. */
 #include "column/attr.h"
 #include "os/dir.h"
 #include "os/fault.h"

@@ -18,7 +18,9 @@ from datetime import datetime
 PACKAGE = "vega-datasets@3.2.1"
 MEMBER = "package/data/flights-20k.json"
 SHA256 = "52f0ddd892d4569284b845e17323abc9afb7d303ec8f63251634a20327a610bb"
-COLUMNS = ("date", "delay", "distance", "origin", "destination")
+FIELDS = ("date", "delay", "distance", "origin", "destination")
+# kdb+ keeps the name `date` for the day of a partition.
+COLUMNS = ("time",) + FIELDS[1:]
 
 
 def read_json(tgz):
@@ -31,7 +33,7 @@ def read_json(tgz):
 
 def row_text(row):
     """`2001/01/01 00:47` becomes the kdb+ timestamp `2001.01.01D00:47:00.000000000`."""
-    if set(row) != set(COLUMNS):
+    if set(row) != set(FIELDS):
         sys.exit(f"unexpected fields: {row}")
     time = datetime.strptime(row["date"], "%Y/%m/%d %H:%M")
     names = (row["origin"], row["destination"])

@@ -86,8 +86,9 @@ static Err load_names(Domain *d, const File *f, u64 size)
 {
     Err err = E_OK;
     u64 room = MIN(size - d->size, DOMAIN_PIECE);
-    u8 *piece = malloc(room + 1);
-    if (piece == NULL) return fail(E_MEMORY, "%s: no memory to read it", d->path);
+    Buf memory = {0};
+    u8 *piece;
+    TRY(buf_room(&memory, room, &piece));
     while (d->size < size) {
         u64 want = MIN(size - d->size, room);
         TRY(file_read(f, piece, want, d->size));
@@ -103,7 +104,7 @@ static Err load_names(Domain *d, const File *f, u64 size)
         d->size += whole;
     }
 done:
-    free(piece);
+    buf_free(&memory);
     return err;
 }
 

@@ -2,12 +2,11 @@
  * json: values as JSON text, JSON text as values (json.h). Parsing is jansson's; writing is ours,
  * as results are written millions of cells at a time.
  *
- * A float is written in the fewest digits that read back equal. Three roads, fastest first:
- *   1. whole and below 2^53: as an integer
- *   2. m / 10^d for a whole m below 2^53: both are exact floats and one division rounds once, just
- * as reading "m e-d" does, so if it gives the float back, those digits read back equal; the least
- *      such d is taken. Prices and the like end here.
- *   3. printf with 15, 16, 17 digits (subnormal: from 1 on) until it reads back equal; 17 always do
+ * A float is written in the fewest digits that read back equal. Whole ones below 2^53 go the way of
+ * integers. Others below 2^53 and not tiny are m / 2^k with k below 70: their digits come one by
+ * one from exact 128-bit numbers, and stop as soon as what is written lies nearer to this float
+ * than to any other (Steele and White's free-format algorithm). The rest is printed with 15, 16, 17
+ * digits (subnormal: from 1 on) until it reads back equal; 17 always do.
  *
  * Null integers, temporals and floats are null; infinite integers are their numbers, as q keeps
  * them. A writer that fails leaves a piece behind in the buffer: the caller drops the answer.
@@ -24,10 +23,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define NUMBER_MAX   32   /* bytes of any number written here */
-#define STRING_PIECE 4096 /* bytes of text escaped at a time */
-#define ESCAPED_MAX  6    /* bytes that one byte can become */
-#define DECIMALS_MAX 15
+#define NUMBER_MAX   32                      /* bytes of any number written here */
+#define ELEMENT_MAX  (TEMPORAL_TEXT_MAX + 2) /* bytes of any element that is no text */
+#define STRING_PIECE 4096                    /* bytes of text escaped at a time */
+#define ESCAPED_MAX  6                       /* bytes that one byte can become */
+#define FRACTION_MIN 1e-5                    /* smaller floats are written with an exponent */
 #define EXACT_MAX    0x1p53
 
 /* ---- numbers */
@@ -66,37 +66,35 @@ static char *put_null(char *p)
     return p + 4;
 }
 
-/* Writes m / 10^decimals, m > 0. */
-static char *put_decimal(char *p, u64 m, u32 decimals)
-{
-    char text[20];
-    u64 size = (u64)(put_u64(text, m) - text);
-    if (size > decimals) {
-        memcpy(p, text, size - decimals);
-        p += size - decimals;
-        *p++ = '.';
-        memcpy(p, text + size - decimals, decimals);
-        return p + decimals;
-    }
-    *p++ = '0';
-    *p++ = '.';
-    memset(p, '0', decimals - size);
-    memcpy(p + decimals - size, text, size);
-    return p + decimals;
-}
+__extension__ typedef unsigned __int128 u128;
 
-/* The second road; NULL when it does not lead there. `f` is positive. */
-static char *put_short(char *p, f64 f)
+/* Writes mantissa / 2^k, neither whole nor beyond 2^53; `lowest` tells that the mantissa is the
+ * least of its exponent, so that the next float below is only half as far as the one above. All
+ * numbers of the loop are in units of 2^-(k + 2); one is 2^(k + 2). */
+static char *put_fraction(char *p, u64 mantissa, u32 k, bool lowest)
 {
-    static const f64 powers[DECIMALS_MAX + 1] = {1e0, 1e1, 1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
-                                                 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15};
-    for (u32 d = 1; d <= DECIMALS_MAX; d++) {
-        f64 scaled = f * powers[d];
-        if (scaled >= EXACT_MAX) break;
-        f64 whole = rint(scaled);
-        if (whole > 0 && whole / powers[d] == f) return put_decimal(p, (u64)whole, d);
+    u32 shift = k + 2;
+    u128 one = (u128)1 << shift;
+    u128 rest = ((u128)mantissa << 2) & (one - 1), above = 2, below = lowest ? 1 : 2;
+    bool even = mantissa % 2 == 0; /* then a text at half the way reads back as this float */
+    p = put_u64(p, k < 64 ? mantissa >> k : 0);
+    *p++ = '.';
+    for (;;) {
+        rest *= 10;
+        above *= 10;
+        below *= 10;
+        u32 digit = (u32)(rest >> shift);
+        rest &= one - 1;
+        bool down = even ? rest <= below : rest < below;
+        bool up = even ? rest + above >= one : rest + above > one;
+        if (!down && !up) {
+            *p++ = (char)('0' + digit);
+            continue;
+        }
+        if (up && (!down || rest * 2 > one)) digit++;
+        *p++ = (char)('0' + digit);
+        return p;
     }
-    return NULL;
 }
 
 static char *put_f64(char *p, f64 f)
@@ -112,9 +110,11 @@ static char *put_f64(char *p, f64 f)
         return p + 3;
     }
     if (f < EXACT_MAX && f == (f64)(u64)f) return put_u64(p, (u64)f);
-    if (f >= 1e-5) {
-        char *end = put_short(p, f);
-        if (end) return end;
+    if (f >= FRACTION_MIN && f < EXACT_MAX) {
+        u64 bits;
+        memcpy(&bits, &f, sizeof bits);
+        u64 low = bits & ((1ull << 52) - 1);
+        return put_fraction(p, low | 1ull << 52, 1075 - (u32)(bits >> 52), low == 0);
     }
     for (int digits = f < DBL_MIN ? 1 : 15;; digits++) { /* subnormal floats hold fewer digits */
         int size = snprintf(p, NUMBER_MAX - 1, "%.*g", digits, f);
@@ -126,9 +126,19 @@ static char *put_f64(char *p, f64 f)
 static char *put_f32(char *p, f32 f)
 {
     if (!isfinite(f)) return put_null(p);
-    if (fabsf(f) < 0x1p24f && f == (f32)(i32)f) return put_f64(p, (f64)f);
-    for (int digits = fabsf(f) < FLT_MIN ? 1 : 6;; digits++) {
-        int size = snprintf(p, NUMBER_MAX, "%.*g", digits, (f64)f);
+    if (f < 0x1p24f && f > -0x1p24f && f == (f32)(i32)f) return put_f64(p, (f64)f);
+    if (signbit(f)) {
+        *p++ = '-';
+        f = -f;
+    }
+    if (f >= (f32)FRACTION_MIN && f < 0x1p24f) {
+        u32 bits;
+        memcpy(&bits, &f, sizeof bits);
+        u32 low = bits & ((1u << 23) - 1);
+        return put_fraction(p, low | 1u << 23, 150 - (bits >> 23), low == 0);
+    }
+    for (int digits = f < FLT_MIN ? 1 : 6;; digits++) {
+        int size = snprintf(p, NUMBER_MAX - 1, "%.*g", digits, (f64)f);
         if (digits == 9 || strtof(p, NULL) == f) return p + size;
     }
 }
@@ -269,7 +279,7 @@ static Err write_element(Buf *b, int type, const void *e)
     if (type == QT_ENUM) return json_quote(b, symbol_text(load_i32(e)));
     if (type == QT_SYMBOL) return json_quote(b, *(const Str *)e);
     u8 *to = NULL;
-    Err err = buf_room(b, TEMPORAL_TEXT_MAX + 2, &to);
+    Err err = buf_room(b, ELEMENT_MAX, &to);
     if (err != E_OK) return err;
     char *text = (char *)to;
     buf_added(b, (u64)(put_element(text, type, e) - text));
@@ -299,7 +309,7 @@ static Err write_cell(Buf *b, const Vec *vec, u64 i, u32 depth)
         return write_element(b, vec->type, (const u8 *)vec->data + i * type_width(vec->type));
     int type = vec->type - QT_NESTED;
     u64 at = vec->offs[i], count = vec->offs[i + 1] - at;
-    const u8 *row = vec->data ? (const u8 *)vec->data + at * type_width(type) : NULL;
+    const u8 *row = count > 0 ? (const u8 *)vec->data + at * type_width(type) : NULL;
     return write_vector(b, type, row, count);
 }
 
@@ -352,17 +362,26 @@ done:
     return err;
 }
 
-/* Writes one column of a row; *name moves from one name to the next. */
+/* Writes one column of a row; *name moves from one name to the next. What is no text is written
+ * with its name in one go. */
 static Err write_member(Buf *b, const Vec *vec, u64 row, const u8 **name, bool first, u32 depth)
 {
     u32 size = load_u32(*name);
-    Err err = E_OK;
-    if (!first) TRY(buf_byte(b, ','));
-    TRY(buf_append(b, *name + 4, size));
-    TRY(write_cell(b, vec, row, depth));
+    u8 *to = NULL;
+    Err err = buf_room(b, 1ull + size + ELEMENT_MAX, &to);
+    if (err != E_OK) return err;
+    u8 *p = to;
+    if (!first) *p++ = ',';
+    memcpy(p, *name + 4, size);
+    p += size;
     *name += 4 + size;
-done:
-    return err;
+    bool is_number = type_is_fixed(vec->type) && vec->type != QT_CHAR;
+    if (is_number) {
+        const u8 *e = (const u8 *)vec->data + row * type_width(vec->type);
+        p = (u8 *)put_element((char *)p, vec->type, e);
+    }
+    buf_added(b, (u64)(p - to));
+    return is_number ? E_OK : write_cell(b, vec, row, depth);
 }
 
 static Err write_row(Buf *b, const Rows *r, u64 row, u32 depth)

@@ -422,8 +422,11 @@ Err sort_symbol_ranks(const i32 *ids, u64 count, u32 *rank, i32 id_count)
         TRY(distinct_few(ids, count, &distinct, &kept));
     else
         TRY(distinct_many(ids, count, id_count, &distinct, &kept));
-    names = malloc(MAX(kept, 1) * sizeof *names);
-    if (!names) TRY(fail(E_MEMORY, "no memory to order %llu symbols", (unsigned long long)kept));
+    names = calloc(MAX(kept, 1), sizeof *names);
+    if (!names) {
+        err = fail(E_MEMORY, "no memory to order %llu symbols", (unsigned long long)kept);
+        goto done;
+    }
     for (u64 i = 0; i < kept; i++)
         names[i] = name_of(distinct[i]);
     qsort(names, kept, sizeof *names, compare_names);

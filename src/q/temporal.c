@@ -231,6 +231,13 @@ static bool special(int type, Str text, i64 *out)
     return true;
 }
 
+/* A whole number of milliseconds is divided once, so that it gives the float that q has for it. */
+static f64 days_with_fraction(i64 days, i64 ns)
+{
+    i64 ms = days * 86400000 + ns / 1000000;
+    return ((f64)ms + (f64)(ns % 1000000) / 1e6) / 86400000.0;
+}
+
 static bool parse_point(int type, Cursor *c, i64 *out)
 {
     i64 y, m, days, ns;
@@ -244,8 +251,7 @@ static bool parse_point(int type, Cursor *c, i64 *out)
     case QT_DATE: return date(c, out) && ended(c);
     case QT_DATETIME:
         if (!date_time(c, &days, &ns)) return false;
-        *out = float_bits(((f64)(days * 86400000 + ns / 1000000) + (f64)(ns % 1000000) / 1e6) /
-                          86400000.0);
+        *out = float_bits(days_with_fraction(days, ns));
         return true;
     default:
         if (!date_time(c, &days, &ns)) return false;
@@ -313,11 +319,19 @@ static char *put_byte(char *p, char byte)
     return p + 1;
 }
 
+/* Writes n < 100 with two digits. */
+static char *put_two(char *p, u32 n)
+{
+    p[0] = (char)('0' + n / 10);
+    p[1] = (char)('0' + n % 10);
+    return p + 2;
+}
+
 static char *put_month(char *p, i64 year, i32 month, char separator)
 {
     if (year < 0) p = put_byte(p, '-');
     p = put(p, (u64)(year < 0 ? -year : year), 4);
-    return put(put_byte(p, separator), (u64)month, 2);
+    return put_two(put_byte(p, separator), (u32)month);
 }
 
 /* Months since 2000.01. */
@@ -332,22 +346,26 @@ static char *put_date(char *p, i32 days, char separator)
     i32 y, m, d;
     temporal_civil(days, &y, &m, &d);
     p = put_month(p, y, m, separator);
-    return put(put_byte(p, separator), (u64)d, 2);
+    return put_two(put_byte(p, separator), (u32)d);
 }
 
 /* Writes HH:MM, HH:MM:SS or HH:MM:SS.fraction of `places` digits (-1: no seconds, 0: no
  * fraction). */
 static char *put_clock(char *p, u64 ns, int places)
 {
-    u64 seconds = ns / (u64)SECOND_NS, rest = ns % (u64)SECOND_NS;
-    p = put(p, seconds / 3600, 2);
-    p = put(put_byte(p, ':'), seconds / 60 % 60, 2);
+    u64 seconds = ns / (u64)SECOND_NS, hours = seconds / 3600;
+    u32 rest = (u32)(ns % (u64)SECOND_NS), of_hour = (u32)(seconds - hours * 3600);
+    p = hours < 100 ? put_two(p, (u32)hours) : put(p, hours, 2);
+    p = put_two(put_byte(p, ':'), of_hour / 60);
     if (places < 0) return p;
-    p = put(put_byte(p, ':'), seconds % 60, 2);
+    p = put_two(put_byte(p, ':'), of_hour % 60);
     if (places == 0) return p;
+    *p++ = '.';
     for (int i = places; i < 9; i++)
         rest /= 10;
-    return put(put_byte(p, '.'), rest, places);
+    for (int i = places - 1; i >= 0; i--, rest /= 10)
+        p[i] = (char)('0' + rest % 10);
+    return p + places;
 }
 
 static char *put_point(char *p, i64 ns, const char *separators, int places)

@@ -78,6 +78,7 @@ static Err reserve_rows(Vec *v, u64 count)
     void *offs = v->offs;
     Err err = resize(&offs, room + 1, sizeof(u64), "offsets");
     if (err != E_OK) return err;
+    ASSERT(offs);
     v->offs = offs;
     if (v->room == 0) v->offs[0] = 0;
     v->room = room;
@@ -93,8 +94,9 @@ Err vec_reserve(Vec *v, u64 count, u64 heap)
         v->heap_room = 0;
     }
     Err err = reserve_rows(v, count);
-    if (err == E_OK && is_nested(v->type)) err = reserve_heap(v, heap);
-    return err;
+    if (err != E_OK || !is_nested(v->type)) return err;
+    ASSERT(v->offs);
+    return reserve_heap(v, heap);
 }
 
 static void copy(void *to, const void *from, u64 size)
@@ -128,6 +130,7 @@ Err vec_append_vec(Vec *v, const Vec *from, u64 at, u64 count)
 {
     ASSERT(v->type == from->type && at <= from->count && count <= from->count - at);
     if (count == 0) return E_OK;
+    ASSERT(!is_nested(from->type) || from->offs);
     u64 width = width_of(v->type);
     if (!is_nested(v->type)) return vec_append(v, (const u8 *)from->data + at * width, count);
     u64 first = from->offs[at], heap = from->offs[at + count] - first;

@@ -178,7 +178,7 @@ static Err look_atom(const Look *l, const u8 **p, const WireObject *o)
 
 static Err look_dict(const Look *l, const u8 **p, u32 depth, WireObject *o)
 {
-    WireObject keys, values;
+    WireObject keys = {0}, values = {0};
     Err err = look(l, *p, depth + 1, &keys);
     if (err != E_OK) return err;
     *p += keys.size;
@@ -200,6 +200,7 @@ static bool are_names(const WireObject *names)
     if (names->type == QT_SYMBOL) return true;
     if (names->type != QT_LIST) return false;
     const u8 *p = names->data;
+    ASSERT(p);
     for (u64 i = 0; i < names->count; i++) {
         if ((i8)*p != -QT_SYMBOL) return false;
         p += strlen((const char *)p) + 1;
@@ -228,7 +229,7 @@ static Err look_columns(const Look *l, const u8 **p, u64 count, u32 depth, u64 *
 static Err look_table(const Look *l, const u8 **p, u32 depth, WireObject *o)
 {
     const u8 *at = *p;
-    WireObject names, columns;
+    WireObject names = {0}, columns = {0};
     if (left(l, at) < 2 || (at[1] != QT_DICT && at[1] != TYPE_SORTED_DICT))
         return broken(l, at, "a table without its dictionary");
     o->attr = at[0];
@@ -411,7 +412,7 @@ static Err swap(const Look *l, u8 **p, u32 depth)
 
 Err wire_open(u8 *message, u64 size, Arena *a, const u8 **body, u64 *body_size, u8 *kind)
 {
-    WireHeader h;
+    WireHeader h = {0};
     Err err = E_OK;
     if (size < WIRE_HEADER) return fail(E_CORRUPT, "a q message is cut off in its header");
     TRY(wire_header(message, &h));

@@ -1,6 +1,6 @@
 /*
- * options: command line flags by table. Nothing is abbreviated and nothing unknown is let through.
- */
+ * options: command line flags by table. Nothing is abbreviated and nothing unknown is let
+ * through. */
 #include "cmd/options.h"
 
 #include <stdio.h>
@@ -24,7 +24,8 @@ static Err take_option(const char *word, const char *next, const Option *options
             *o->flag = true;
             return E_OK;
         }
-        if (equals == NULL && next == NULL) return fail(E_USAGE, "--%s needs a value: %s", o->name, o->value);
+        if (equals == NULL && next == NULL)
+            return fail(E_USAGE, "--%s needs a value: %s", o->name, o->value);
         *o->text = equals != NULL ? equals + 1 : next;
         *eaten = equals == NULL;
         return E_OK;
@@ -67,8 +68,8 @@ Err options_help(Buf *out, const Option *options)
 Err options_number(const char *name, const char *text, i64 low, i64 high, i64 *out)
 {
     if (!str_i64(str_of(text), out) || *out < low || *out > high)
-        return fail(E_USAGE, "--%s %s: a whole number from %lld to %lld is expected", name, text, (long long)low,
-                    (long long)high);
+        return fail(E_USAGE, "--%s %s: a whole number from %lld to %lld is expected", name, text,
+                    (long long)low, (long long)high);
     return E_OK;
 }
 
@@ -76,7 +77,8 @@ Err options_source(const OptionsCommon *c, ConfigSource *source)
 {
     Err err = E_OK;
     i64 port = -1;
-    *source = (ConfigSource){.path = c->file, .overrides = c->overrides, .sm_port = -1, .da_port = -1};
+    *source =
+        (ConfigSource){.path = c->file, .overrides = c->overrides, .sm_port = -1, .da_port = -1};
     source->idb = c->idb;
     source->hdb = c->hdb;
     source->wal = c->wal;
@@ -113,22 +115,30 @@ Err options_log(const OptionsCommon *c, const char *component)
         Arena a = {0};
         bool ok = log_level_parse(str_dup(&a, level_text(levels)), &level);
         arena_free(&a);
-        if (!ok) return fail(E_USAGE, "log level %s: debug, info, warn, error or off is expected", levels);
+        if (!ok)
+            return fail(E_USAGE, "log level %s: debug, info, warn, error or off is expected",
+                        levels);
     }
     if (form != NULL && strcmp(form, "text") != 0 && strcmp(form, "json") != 0)
         return fail(E_USAGE, "log format %s: text or json is expected", form);
     log_init(component, level, form != NULL && strcmp(form, "json") == 0);
     log_clock(now_unix);
-    return E_OK;
+    return now_init();
 }
 
 void options_forward(const OptionsCommon *c, const char **argv, u32 *count)
 {
     const struct {
         const char *name, *value;
-    } all[] = {{"--idb", c->idb},         {"--hdb", c->hdb},         {"--wal", c->wal},
-               {"--sm-port", c->sm_port}, {"--da-port", c->da_port}, {"--overrides", c->overrides},
-               {"--log-level", c->log_level}, {"--log-format", c->log_format}};
+    } all[] = {{"--idb", c->idb},
+               {"--hdb", c->hdb},
+               {"--wal", c->wal},
+               {"--sm-port", c->sm_port},
+               {"--da-port", c->da_port},
+               {"--overrides", c->overrides},
+               {"--log-level", c->log_level},
+               {"--log-format", c->log_format}};
+
     for (u32 i = 0; i < COUNT_OF(all); i++) {
         if (all[i].value == NULL) continue;
         argv[(*count)++] = all[i].name;

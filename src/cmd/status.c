@@ -285,6 +285,38 @@ static void on_parts(void *ctx, Call *call)
     call_value(call, &v);
 }
 
+/* The columns of a table: name, type. */
+static Value columns_value(const Schema *s, Arena *a)
+{
+    Value table = value_table(a, 2);
+    Str *names = arena_array(a, Str, s->column_count), *types = arena_array(a, Str, s->column_count);
+    for (u32 i = 0; i < s->column_count; i++) {
+        names[i] = str_of(s->columns[i].name);
+        types[i] = str_of(type_name(s->columns[i].type));
+    }
+    table.as.table.names[0] = STR("name");
+    table.as.table.names[1] = STR("type");
+    table.as.table.cols[0] = value_vec(vec_of(QT_SYMBOL, names, s->column_count));
+    table.as.table.cols[1] = value_vec(vec_of(QT_SYMBOL, types, s->column_count));
+    return table;
+}
+
+/* GET /v1/tables, .silt.tables: what rows of each table look like. */
+static void on_tables(void *ctx, Call *call)
+{
+    Sm *sm = ctx;
+    const SchemaSet *tables = &sm->config.tables;
+    Value v = value_dict(&call->arena, tables->count);
+    for (u32 i = 0; i < tables->count; i++) {
+        const Schema *s = tables->tables[i];
+        Value d = value_dict(&call->arena, 2);
+        value_put(&d, "prtnCol", value_symbol(s->prtn < 0 ? "" : s->columns[s->prtn].name));
+        value_put(&d, "columns", columns_value(s, &call->arena));
+        value_put(&v, s->name, d);
+    }
+    call_value(call, &v);
+}
+
 static void on_health(void *ctx, Call *call)
 {
     (void)ctx;
@@ -382,6 +414,7 @@ void status_init(Sm *sm)
     static const ApiEntry entries[] = {
         {".silt.status", "GET", "/v1/status", on_status, "version, counters, stream position, running work"},
         {".silt.parts", "GET", "/v1/partitions", on_parts, "where each partition is, its rows and bytes, and why"},
+        {".silt.tables", "GET", "/v1/tables", on_tables, "the tables, their partition column, columns and types"},
         {".sm.api.getMounts", "GET", "/v1/mounts", on_mounts, "the last reload signal of every mount"},
         {".sm.api.register", NULL, NULL, on_register, "(mount; timeout; callback): reload news of a mount"},
         {".sm.api.reloadComplete", NULL, NULL, on_reload_complete, "(ts): the client has opened the new view"},

@@ -1,11 +1,10 @@
 /*
  * feed: the gate of the stream.
  *
- * A message passes in this order: size, table, repetition, shape and types, times, log. Only the
- * first rows of that road are taken by ordinary messages: one look-up of the table, one of the
- * publisher, one walk over the columns' heads, one pass over the times, one copy (into the log's
- * buffer). A message with bad times takes the slow road: it is decoded, its rows are told apart,
- * and both kinds are encoded anew.
+ * A message passes in this order: size, table, shape and types, repetition, times, log. For an
+ * ordinary one that is a look-up of the table and of the publisher, one walk over the columns'
+ * heads, one pass over the times, one copy (into the log's buffer). A message with bad times takes
+ * the slow road: it is decoded, its rows are told apart, and both kinds are encoded anew.
  *
  * What is refused is parked in logs of the same form as the stream, opened at the first need: a
  * record carries the table's name and, as its body, the list (reason; body). When such a log has
@@ -13,10 +12,10 @@
  * the trouble began.
  *
  * Invariants:
- *   1. A publisher's sequence is remembered only when its message is in the log's buffer, and given
- * away (for a manifest) only when it is durable.
- *   2. Rows go to the quarantine before the rest goes to the log, so that a failure between the two
- * loses nothing.
+ *   1. A publisher's sequence is remembered only when its message is in the log's buffer, and
+ *      given away (for a manifest) only when it is durable; until then the one before is.
+ *   2. Rows go to the quarantine before the rest goes to the log, so that a failure between the
+ *      two loses nothing.
  *
  * Threads: the loop's.
  */

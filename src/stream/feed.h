@@ -76,8 +76,8 @@ MUST_USE Err feed_control(Feed *f, const char *table, const u8 *body, u64 size, 
 /* Makes everything taken since the last call durable: one sync. */
 MUST_USE Err feed_sync(Feed *f);
 
-/* Copies the publishers' last durable sequences (for a view's manifest, which must not know of what a crash can still
- * take away). */
+/* Copies the publishers' last durable sequences (for a view's manifest, which must not know of what
+ * a crash can still take away). */
 MUST_USE Err feed_publishers(const Feed *f, Arena *a, FeedPublisher **out, u32 *count);
 
 /* Counters; per-table rows taken (index in the schema set). */

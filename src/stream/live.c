@@ -4,20 +4,19 @@
  * A chunk is a Batch whose columns get all their room at birth; what does not fit begins the next
  * chunk, so that no column ever moves while a worker reads it. Rooms double from 1024 to 65,536
  * rows within a table's life; a room is a whole number of messages of the present size, so that a
- * steady stream leaves no gap at its end. List columns also have a heap, sized by what the last
- * chunk used; a message fits when its whole size does, which is more than it needs.
+ * steady stream leaves no gap at its end. List columns also have a heap; a message fits when all of
+ * its bytes that are not spoken for by other columns do. A chunk is
  *
  *     open     the newest of its table, takes rows
  *     closed   full, or an interval ended (`_prtnEnd`): never takes rows again
- *     retired  a view that holds its rows has been opened (live_drop); waits until no snapshot pins
- * it free     memory kept for the next chunk of the table (first touch of fresh memory costs more
- * than the rows)
+ *     retired  dropped, as a view that holds its rows was opened; waits for its last snapshot
+ *     free     memory kept for the table's next chunk: fresh memory costs more than the rows
  *
  * Invariants:
  *   1. The rows of a chunk lie on one side of every interval's end, so a view's watermark never
- * falls inside of one.
+ *      falls inside of one.
  *   2. A published row (index below a count that was handed out) is never written again, nor are
- * the offsets up to it.
+ *      the offsets up to it.
  *
  * Threads: all calls on the loop thread. See live.h for what workers may read.
  */
@@ -27,6 +26,7 @@
 #define LIVE_ROWS_FIRST 1024
 #define LIVE_ROWS_TOP   65536
 #define LIVE_HEAP_ROW   16 /* elements of a list column's row, until we know */
+#define LIVE_LIST_HEAD  6  /* bytes before the elements of a list in a message */
 #define LIVE_FREE_MAX   4  /* chunks of a table kept for reuse */
 
 /* The chunks of one table. */
@@ -116,26 +116,47 @@ static u64 heap_room(const LiveChunk *c, u32 col)
     return v->heap_room - (v->count ? v->offs[v->count] : 0);
 }
 
+/* The least bytes of a row in a message, without what its names and lists hold. */
+static u64 wire_row(const Batch *b)
+{
+    u64 bytes = 0;
+    for (u32 i = 0; i < b->schema->column_count; i++) {
+        int type = b->cols[i].type;
+        bytes += is_list(&b->cols[i]) ? LIVE_LIST_HEAD : type == QT_ENUM ? 1 : type_width(type);
+    }
+    return bytes;
+}
+
+/* The most elements that a message can bring to a list column: what is left of its bytes. */
+static u64 heap_need(const Batch *b, u32 col, u64 rows, u64 size)
+{
+    int type = b->cols[col].type - QT_NESTED;
+    u64 fixed = rows * wire_row(b), left = size - MIN(size, fixed);
+    return type == QT_SYMBOL ? left : left / type_width(type);
+}
+
 /* Whether a message of so many rows and bytes fits without moving anything. */
 static bool fits(const LiveChunk *c, u64 rows, u64 size)
 {
     if (rows > c->room - c->batch.rows) return false;
     for (u32 i = 0; i < c->batch.schema->column_count; i++)
-        if (is_list(&c->batch.cols[i]) && size > heap_room(c, i)) return false;
+        if (is_list(&c->batch.cols[i]) && heap_need(&c->batch, i, rows, size) > heap_room(c, i))
+            return false;
     return true;
 }
 
-/* The heap of a list column for a new chunk: what the last chunk's rows used, and an eighth more.
- */
-static u64 heap_wanted(const LiveTable *t, u32 col, u64 room, u64 size)
+/* The heap of a list column for a new chunk of `room` rows: enough when all messages are like this
+ * one, or when the rows are like those of the last chunk, whichever is less. */
+static u64 heap_wanted(const LiveTable *t, const Batch *fresh, u32 col, u64 room, u64 rows,
+                       u64 size)
 {
-    u64 heap = room * LIVE_HEAP_ROW;
+    u64 need = heap_need(fresh, col, rows, size), heap = room * LIVE_HEAP_ROW;
     if (t->last && t->last->batch.rows) {
         const Batch *b = &t->last->batch;
-        u64 a_row = b->cols[col].offs[b->rows] / b->rows + 1;
-        heap = room * a_row + room * a_row / 8;
+        heap = (b->cols[col].offs[b->rows] / b->rows + 1) * room;
+        heap += heap / 8;
     }
-    return MAX(heap, size + size / 2);
+    return MAX(MIN(need * (room / MAX(rows, 1)), heap + need), need);
 }
 
 static u64 row_bytes(const Batch *b)
@@ -157,7 +178,7 @@ static Err check_memory(Live *l, u64 bytes)
 }
 
 /* Gives a new chunk its columns. */
-static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 size)
+static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 rows, u64 size)
 {
     Err err = E_OK;
     const LiveTable *t = &l->table[table];
@@ -167,12 +188,13 @@ static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 size)
     u64 bytes = room * row_bytes(b);
     for (u32 i = 0; i < count; i++)
         if (is_list(&b->cols[i]))
-            bytes += heap_wanted(t, i, room, size) * type_width(b->cols[i].type - QT_NESTED);
+            bytes +=
+                heap_wanted(t, b, i, room, rows, size) * type_width(b->cols[i].type - QT_NESTED);
     TRY(check_memory(l, bytes));
     for (u32 i = 0; i < count; i++) {
         if (b->cols[i].type == QT_LIST) continue; /* no such rows can come (batch_check_wire) */
         TRY(vec_reserve(&b->cols[i], room,
-                        is_list(&b->cols[i]) ? heap_wanted(t, i, room, size) : 0));
+                        is_list(&b->cols[i]) ? heap_wanted(t, b, i, room, rows, size) : 0));
     }
 done:
     c->bytes = batch_bytes(b);
@@ -181,10 +203,10 @@ done:
 }
 
 /* A chunk of the free list that has room for the message, or NULL. */
-static LiveChunk *reuse(LiveTable *t, u64 room, u64 size)
+static LiveChunk *reuse(LiveTable *t, u64 room, u64 rows, u64 size)
 {
     for (LiveChunk **at = &t->free, *c; (c = *at) != NULL; at = &c->next) {
-        if (c->room < room || !fits(c, room, size)) continue;
+        if (c->room < room || !fits(c, rows, size)) continue;
         *at = c->next;
         t->free_count--;
         return c;
@@ -197,7 +219,7 @@ static Err begin_chunk(Live *l, u32 table, u64 rows, u64 size)
 {
     LiveTable *t = &l->table[table];
     u64 room = rows ? (t->rows_next + rows - 1) / rows * rows : t->rows_next;
-    LiveChunk *c = reuse(t, room, size);
+    LiveChunk *c = reuse(t, room, rows, size);
     if (!c) {
         c = l->husks;
         if (c)
@@ -205,7 +227,7 @@ static Err begin_chunk(Live *l, u32 table, u64 rows, u64 size)
         else
             c = arena_new(&l->memory, LiveChunk);
         *c = (LiveChunk){0};
-        Err err = furnish(l, c, table, room, size);
+        Err err = furnish(l, c, table, room, rows, size);
         if (err) {
             empty(l, c);
             return err;

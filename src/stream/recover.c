@@ -5,12 +5,11 @@
  * was cut never needs to be changed. All files but the newest were synced whole before the next one
  * got its name: anything bad in them is damage. In the newest, the first bad record ends the stream
  * if it was never synced. Two witnesses say what was:
- *   - the shared page, exact after the death of the process, and some seconds old after a power
- * cut;
- *   - every sound record behind, which carries the position up to which the log was synced when it
- * was written. Records of the group of the bad one prove nothing: a power cut may keep any pages of
- * an unsynced group. What is bad before the position that is asked for does not matter to anybody
- * and is passed over.
+ *   - the shared page, exact after the death of the process, some seconds old after a power cut;
+ *   - every sound record behind, which carries the position up to which the log was synced when
+ *     it was written. Records of the group of the bad one prove nothing: a power cut may keep any
+ *     pages of an unsynced group.
+ * What is bad before the position that is asked for does not matter to anybody and is passed over.
  *
  * The newest file is synced, then forgotten by the page cache, then read: after a failed sync the
  * cache holds bytes that the device does not (R4). A reader that maps the file may keep them cached

@@ -7,11 +7,11 @@
  *
  * Invariants:
  *   1. A file in `ready` is held under an exclusive lock from the moment it leaves the log (or is
- * found at start) until it has its new name and a synced header. Readers hold a shared lock on what
- * they map, so bytes that somebody may be looking at are never written over; a file that somebody
- * holds is removed instead, which hurts nobody.
+ *      found at start) until it has its new name and a synced header. Readers hold a shared lock
+ *      on what they map, so bytes that somebody may be looking at are never written over; a file
+ *      that somebody holds is removed instead, which hurts nobody.
  *   2. A rename to `.spare` is synced before the file is written to (spare_give says so to its
- * caller), or a power cut could show new bytes under the old name.
+ *      caller), or a power cut could show new bytes under the old name.
  *
  * Threads: one short-lived thread at a time makes one file. It is given a SpareJob, touches nothing
  * else, and is joined before its job is looked at, except for the flag `done`.

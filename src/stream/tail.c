@@ -10,9 +10,9 @@
  * Invariants:
  *   1. Nothing at or beyond the shared durable position is looked at.
  *   2. A mapped file is locked (shared) before it is used, and its id is compared afterwards: so
- * what is mapped is not written over by a new life of the file (stream/spare).
+ *      what is mapped is not written over by a new life of the file (stream/spare).
  *   3. The position moves over an END record only together with the file: until the next file is
- * there, the end of the stream is before the END (a recovery may go on there).
+ *      there, the end of the stream is before the END (a recovery may go on there).
  *
  * Threads: one thread a Tail. The shared page is read with atomic loads.
  */

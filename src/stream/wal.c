@@ -1,29 +1,32 @@
 /*
- * wal: the writer of the stream, and the decoding of its bytes. doc/format/wal.md has the layout.
+ * wal: the writer of the stream, and the decoding of its bytes; doc/format/wal.md tells more.
  *
- *     offset  size  a log file's header (4096 bytes)     offset  size  a record's header (64 bytes)
- *          0     8  magic                                     0     4  payload size
- *          8     4  version                                   4     4  CRC-32C: file id, 8..63,
- * payload 12     4  CRC-32C of 16..63                         8     8  position 16     8  first
- * position                           16     1  kind 24     8  id (random) 17     1  flags (0) 32 8
- * bytes of the file                        18     2  bytes of the table's name 40     8  time made
- * 20     4  rows 48    16  0                                        24     8  publisher 32     8
- * session 40     8  sequence 48     8  time received 56     4  body size 60     4  (position -
- * synced) / 8
+ * A log file's header (4096 bytes)      A record's header (64 bytes), then name and body
+ *      0   8  magic                          0   4  payload size
+ *      8   4  version                        4   4  CRC-32C of file id, 8..63, payload
+ *     12   4  CRC-32C of 16..63              8   8  position
+ *     16   8  first position                16   1  kind
+ *     24   8  id (random)                   17   1  flags (0)
+ *     32   8  bytes of the file             18   2  bytes of the table's name
+ *     40   8  time made                     20   4  rows
+ *     48  16  0                             24  24  publisher, session, sequence
+ *                                           48   8  time received
+ *                                           56   4  body size
+ *                                           60   4  (position - synced) / 8
  *
  * States of what is appended: buffered (in `buf`), written (given to the kernel: before `written`),
- * synced. `flush` moves from the first to the second, `sync` to the third. A message is copied
+ * synced. `flush` moves from the first to the second, `sync_to` to the third. A message is copied
  * once, into `buf`, while its CRC is computed; one of a MiB or more is written from where it
  * stands.
  *
  * Invariants:
- *   1. A group (what one sync covers) lies in one file: before a file is left, it is synced. So all
- * files but the newest are synced whole, and recovery reads only the newest past the page cache.
+ *   1. A group (what one sync covers) lies in one file: before a file is left, it is synced.
+ *      So all files but the newest are synced whole, and recovery distrusts only the newest.
  *   2. A file gets its name only after its header is synced, and the folder is synced before
- * anything in it counts: so every
- *      *.wal file has a sound header that agrees with its name.
- *   3. shared->durable grows only after the sync (or, relaxed, the write) that covers it, and never
- * covers an END record: nobody's position lies between a file's last record and the next file.
+ *      anything in it counts. So every log file has a sound header that agrees with its name.
+ *   3. shared->durable grows only after the sync (or, relaxed, the write) that covers it, and
+ *      never covers an END record: nobody's position lies between a file's last record and the
+ *      next file.
  *   4. After a failed write or sync the gate is closed: no later call can succeed (R4).
  *
  * Threads: all calls on one thread; the shared page is read by other processes, its fields are

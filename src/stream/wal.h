@@ -89,8 +89,7 @@ MUST_USE Err wal_sync(Wal *w);
  * wal_sync otherwise. */
 MUST_USE Err wal_commit(Wal *w);
 
-/* End position of what is synced (relaxed: written); of what is buffered; first retained position.
- */
+/* End position of what is synced (relaxed: written); of what is buffered; the oldest position. */
 u64 wal_durable(const Wal *w);
 u64 wal_end(const Wal *w);
 u64 wal_oldest(const Wal *w);

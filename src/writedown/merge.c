@@ -14,6 +14,7 @@
 
 #include <stdlib.h>
 
+#include "os/dir.h"
 #include "os/pool.h"
 #include "q/symbol.h"
 
@@ -525,6 +526,7 @@ static Err write_piece(const Work *w, const MergeTarget *t, const char *path, u6
     Err err = E_OK;
     SplayOut out = {0};
     i64 *indices = NULL;
+    TRY(dir_remove_all(path)); /* of a try that failed */
     TRY(splay_out_open(&out, path, t->schema, t->place, count));
     for (u32 i = 0; i < t->schema->column_count; i++) {
         const Column *c = w->cursors[0].cols[i];

@@ -13,8 +13,7 @@
 
 #define TEXT_CELL_MAX 200
 
-/* Appends one value as it stands in a cell. */
-static Err write_cell(Buf *out, const Value *v)
+Err text_cell(Buf *out, const Value *v)
 {
     char text[TEMPORAL_TEXT_MAX];
     Str s = {0};
@@ -51,7 +50,7 @@ static Err write_table(Buf *out, const Value *t)
         for (u64 r = 0; r < rows; r++) {
             Value v = value_at(&t->as.table.cols[c], r);
             u64 before = cells[c].size;
-            TRY(write_cell(&cells[c], &v));
+            TRY(text_cell(&cells[c], &v));
             ends[c][r] = cells[c].size;
             widths[c] = MAX(widths[c], cells[c].size - before);
         }
@@ -98,7 +97,7 @@ static Err write_dict(Buf *out, const Value *d, int depth)
             TRY(write_dict(out, &v, depth + 1));
             continue;
         }
-        TRY(write_cell(out, &v));
+        TRY(text_cell(out, &v));
         TRY(buf_byte(out, '\n'));
     }
 done:
@@ -109,6 +108,6 @@ Err text_write(Buf *out, const Value *v)
 {
     if (v->type == QT_TABLE) return write_table(out, v);
     if (v->type == QT_DICT && v->as.dict.keys->type != QT_TABLE) return write_dict(out, v, 0);
-    Err err = write_cell(out, v);
+    Err err = text_cell(out, v);
     return err == E_OK ? buf_byte(out, '\n') : err;
 }

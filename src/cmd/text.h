@@ -11,4 +11,7 @@
  * are shown. */
 MUST_USE Err text_write(Buf *out, const Value *v);
 
+/* Appends a value as it stands in one cell: no line feed at the end. */
+MUST_USE Err text_cell(Buf *out, const Value *v);
+
 #endif

@@ -47,6 +47,7 @@ typedef struct {
     i32 *days;
     u64 main_rows;
     PartTable main, late;
+    SplayOut main_out, late_out;
 } Held;
 
 struct Interval {
@@ -249,20 +250,16 @@ static void time_range(const Held *h, const u32 *perm, u64 count, PartTable *t)
     }
 }
 
-/* Writes rows perm[0..count) of memory as one table of a part. */
-static Err write_rows(Interval *i, Held *h, const char *part, const u32 *perm, u64 count, PartTable *t)
+/* Writes rows perm[0..count) of memory as one table of a part; finish_tables ends and syncs it. */
+static Err write_rows(Interval *i, Held *h, const char *part, const u32 *perm, u64 count, PartTable *t, SplayOut *out)
 {
     Err err = E_OK;
-    SplayOut out = {0};
     Arena a = {0};
-    TRY(splay_out_open(&out, dir_join(&a, part, h->schema->name, NULL), h->schema, PLACE_ORD, count));
-    TRY(splay_out_batch(&out, &h->batch, perm, count, i->options.domain));
-    TRY(splay_out_finish(&out));
+    TRY(splay_out_open(out, dir_join(&a, part, h->schema->name, NULL), h->schema, PLACE_ORD, count));
+    TRY(splay_out_batch(out, &h->batch, perm, count, i->options.domain));
     t->rows = count;
-    t->bytes = out.bytes;
     time_range(h, perm, count, t);
 done:
-    if (err != E_OK) splay_out_drop(&out);
     arena_free(&a);
     return err;
 }
@@ -356,9 +353,9 @@ static Err stage_memory(Interval *i, Held *h)
     Err err = E_OK;
     u64 late_rows = h->batch.rows - h->main_rows;
     const u32 *late = h->perm + h->main_rows;
-    if (i->main_path != NULL) TRY(write_rows(i, h, i->main_path, h->perm, h->main_rows, &h->main));
+    if (i->main_path != NULL) TRY(write_rows(i, h, i->main_path, h->perm, h->main_rows, &h->main, &h->main_out));
     if (i->late_path == NULL) goto done;
-    TRY(write_rows(i, h, i->late_path, late, late_rows, &h->late));
+    TRY(write_rows(i, h, i->late_path, late, late_rows, &h->late, &h->late_out));
     if (late_rows > 0)
         find_slices(h, h->main_rows, h->batch.rows, i->result_memory, &h->late.slices, &h->late.slice_count);
 done:
@@ -383,6 +380,26 @@ static Err stage_task(void *arg, u64 at)
     Interval *i = arg;
     Held *h = &i->tables[at];
     return h->run_count > 0 ? stage_runs(i, h) : stage_memory(i, h);
+}
+
+/* Ends and syncs everything that was written from memory, in one pass over all files: all are on their way to the device
+ * before the first is waited for. */
+static Err finish_tables(Interval *i, Arena *a)
+{
+    SplayOut **outs = arena_alloc(a, (2 * (u64)i->table_count + 1) * sizeof(SplayOut *));
+    u64 count = 0;
+    for (u32 t = 0; t < i->table_count; t++) {
+        if (i->tables[t].run_count > 0) continue;
+        if (i->main_path != NULL) outs[count++] = &i->tables[t].main_out;
+        if (i->late_path != NULL) outs[count++] = &i->tables[t].late_out;
+    }
+    Err err = splay_out_finish_all(outs, count);
+    for (u32 t = 0; err == E_OK && t < i->table_count; t++) {
+        if (i->tables[t].run_count > 0) continue;
+        i->tables[t].main.bytes = i->main_path == NULL ? 0 : i->tables[t].main_out.bytes;
+        i->tables[t].late.bytes = i->late_path == NULL ? 0 : i->tables[t].late_out.bytes;
+    }
+    return err;
 }
 
 /* The first late day of the tables; false when no row is late. *has_main tells rows of the interval's own day. */
@@ -465,14 +482,21 @@ Err interval_stage(Interval *i, const JobSignal *s, u64 watermark, Arena *a, Job
     result->parts = arena_array(a, Part, 2);
     if (has_main) TRY(part_folder(i->main_path));
     if (has_late) TRY(part_folder(i->late_path));
-    if (has_main || has_late) TRY(pool_run(i->table_count, has_late ? 1 : i->options.threads, stage_task, i));
+    if (has_main || has_late) {
+        TRY(pool_run(i->table_count, has_late ? 1 : i->options.threads, stage_task, i));
+        TRY(finish_tables(i, a));
+    }
     if (has_main) TRY(dir_sync(i->main_path));
     if (has_late) TRY(dir_sync(i->late_path));
     if (has_main) add_part(i, a, result, i->main_path, s->day, false);
     if (has_late) add_part(i, a, result, i->late_path, late_day, true);
     result->ns = now_mono() - began;
 done:
-    for (u32 t = 0; t < i->table_count; t++) sort_free(&i->tables[t]);
+    for (u32 t = 0; t < i->table_count; t++) {
+        sort_free(&i->tables[t]);
+        splay_out_drop(&i->tables[t].main_out);
+        splay_out_drop(&i->tables[t].late_out);
+    }
     if (err != E_OK) {
         /* best effort: what stays is removed by the next try or the next start */
         if (i->main_path != NULL && dir_remove_all(i->main_path) != E_OK) return err;

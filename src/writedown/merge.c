@@ -421,7 +421,10 @@ Err merge_open(Merge *m, const MergeTarget *t)
     *m = (Merge){.target = *t, .time_min = INT64_MAX, .time_max = INT64_MIN};
     Err err = sort_keys_ok(t->schema, t->place);
     if (err != E_OK) return err;
-    return splay_out_open(&m->out, t->path, t->schema, t->place, t->rows_hint);
+    err = splay_out_open(&m->out, t->path, t->schema, t->place, t->rows_hint);
+    for (u32 i = 0; err == E_OK && i < t->schema->column_count; i++)
+        if (t->schema->columns[i].type == QT_SYMBOL) column_out_names(m->out.cols[i], t->domain->ids, t->domain->count);
+    return err;
 }
 
 static void work_free(Work *w, Arena *a)

@@ -1,8 +1,10 @@
 /*
- * run: a request over one view and the live rows after it: prepare on the loop thread, execute on any, finish on the loop thread.
+ * run: a request over one view and the live rows after it: prepare on the loop thread, execute on
+ * any, finish on the loop thread.
  *
- * run_prepare takes a use of the view, pins the live chunks, opens the columns that are asked (through the cache of open
- * tables) and finds row ranges. run_execute touches nothing but the Run and what it pinned. run_finish gives it all back.
+ * run_prepare takes a use of the view, pins the live chunks, opens the columns that are asked
+ * (through the cache of open tables) and finds row ranges. run_execute touches nothing but the Run
+ * and what it pinned. run_finish gives it all back.
  */
 #ifndef QUERY_RUN_H
 #define QUERY_RUN_H
@@ -12,25 +14,27 @@
 #include "query/request.h"
 #include "stream/live.h"
 
-/* Open tables of parts, kept between queries, bounded by count of mapped columns (least recently used go). */
+/* Open tables of parts, kept between queries, bounded by count of mapped columns (least recently
+ * used go). */
 typedef struct QueryCache QueryCache;
 
 MUST_USE Err run_cache_make(QueryCache **c, u32 columns_max);
 void run_cache_free(QueryCache *c);
 
-/* Forgets the open tables of parts that a view no longer names (call before the view's last view_close). */
+/* Forgets the open tables of parts that a view no longer names (call before the view's last
+ * view_close). */
 void run_cache_forget(QueryCache *c, const Segment *s);
 
 /* What queries read from: the caller keeps it in place. */
 typedef struct {
     const SchemaSet *tables;
     ViewCache *views;
-    View *view;       /* the open view */
-    Domain *domain;   /* loaded to at least view->sym_size */
-    Live *live;       /* NULL = no live rows (a reader of local mounts only) */
+    View *view;            /* the open view */
+    Domain *domain;        /* loaded to at least view->sym_size */
+    Live *live;            /* NULL = no live rows (a reader of local mounts only) */
     bool intervals, dates; /* which mounts this reader serves */
     QueryCache *cache;
-    int threads;      /* for one query */
+    int threads; /* for one query */
 } QuerySource;
 
 typedef struct Run Run;
@@ -44,10 +48,12 @@ typedef struct {
 /* Plans; the run lives in `a`. */
 MUST_USE Err run_prepare(QuerySource *s, const Request *r, Arena *a, Run **run);
 
-/* Executes; the result is a table value in the run's arena. E_LIMIT above BOUND_RESULT_MAX, E_TIMEOUT, E_CORRUPT names the file. */
+/* Executes; the result is a table value in the run's arena. E_LIMIT above BOUND_RESULT_MAX,
+ * E_TIMEOUT, E_CORRUPT names the file. */
 MUST_USE Err run_execute(Run *run, Value *table);
 
-/* Gives view and chunks back. Must be called once after a successful prepare, on the loop thread. */
+/* Gives view and chunks back. Must be called once after a successful prepare, on the loop
+ * thread. */
 void run_finish(Run *run, RunStats *stats);
 
 #endif

@@ -1,0 +1,102 @@
+/*
+ * agg: what an aggregation knows of a group so far, how rows change it, how two are merged, and
+ * what it says in the end. Private to query/.
+ *
+ * The result over the union of rows is the same however they are split (O-80): averages keep sum
+ * and count, spreads keep count, mean and sum of squares, first and last keep the time of their
+ * row. Splits only change the rounding of floats.
+ */
+#ifndef QUERY_AGG_H
+#define QUERY_AGG_H
+
+#include "query/plan.h"
+
+__extension__ typedef __int128 AggWide;
+
+/* Distinct values in order of first appearance. */
+typedef struct AggSet {
+    Vec values;
+    u32 *slots; /* hash: number + 1 */
+    u64 slot_count;
+} AggSet;
+
+typedef union {
+    i64 i;
+    f64 f;
+
+    struct {
+        AggWide sum;
+        i64 count;
+    } mean;
+
+    struct {
+        f64 sum;
+        i64 count;
+    } real_mean;
+
+    struct {
+        f64 weight, sum;
+    } weighted;
+
+    struct {
+        f64 count, x, y, xx, yy, xy; /* means, and sums of products of differences from them */
+    } spread;
+
+    struct {
+        i64 time;
+        u64 count; /* elements of a list */
+        u8 value[16];
+        const void *list;
+        bool some, kept; /* a row was met; its list is in the arena */
+    } end;
+
+    AggSet *set;
+} AggState;
+
+/* One aggregation of a request, with the types of its columns. */
+typedef struct {
+    AggKind kind;
+    int type;        /* of the column in memory */
+    i32 slot, slot2; /* -1 = none */
+    bool real;       /* its lane is f64 */
+} Agg;
+
+/* Rows of one group that stand together. */
+typedef struct {
+    u64 from, to;
+    u32 group;
+} AggSpan;
+
+/* Lanes of one thread. */
+typedef struct {
+    i64 a[SCAN_BLOCK], b[SCAN_BLOCK], time[SCAN_BLOCK];
+} AggLanes;
+
+/* The aggregation of a select. */
+Agg agg_of(const Plan *p, const Select *s);
+
+/* The state before any row. */
+AggState agg_start(const Agg *a);
+
+/* Adds spans of rows to the states of their groups. */
+MUST_USE Err agg_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan *spans,
+                       u64 count, AggLanes *lanes, AggState *states);
+
+/* Adds the rows from + sel[0..count) (NULL = from, from + 1, ...) to the states groups[0..count);
+ * groups NULL = all to states[0]. */
+MUST_USE Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, u64 from, const u16 *sel,
+                      u64 count, const u32 *groups, AggLanes *lanes, AggState *states);
+
+/* Adds a later state to an earlier one. What `from` owns is moved or freed. */
+MUST_USE Err agg_merge(const Agg *a, AggState *to, AggState *from);
+
+/* Copies what a state borrows from a part into the arena, before the part is closed. */
+MUST_USE Err agg_keep(const Agg *a, AggState *s, Arena *arena);
+
+/* What it says: into element `at` of an array of the result's type (not for lists). */
+void agg_finish(const Agg *a, const AggState *s, void *data, u64 at);
+
+/* Frees what a state owns. */
+void agg_free(const Agg *a, AggState *s);
+
+#endif

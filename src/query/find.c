@@ -1,0 +1,229 @@
+/*
+ * find: ranges from parted and sorted columns.
+ *
+ *   1. slices of days of a late part, else all rows
+ *   2. runs of a parted symbol column: those that a filter over that column alone lets pass (one
+ *      look at each name, or at the file's hash for `=`), or all of them when rows are grouped by
+ * it
+ *   3. where time ascends over a run, or over the whole part: binary search for the time range
+ *
+ * Whether time ascends is never believed from the configuration, which may have changed since the
+ * part was written: it is looked at once a run and noted (opened.h). A look costs what a scan of
+ * that run would have cost; from then on a query costs two searches. A file's own sorted attribute
+ * is believed.
+ */
+#include "query/find.h"
+
+#include "column/attr.h"
+#include "q/sort.h"
+
+#include <stdlib.h>
+
+typedef struct {
+    const Plan *plan;
+    ScanPiece *piece;
+    const i64 *times;     /* NULL when time is not asked for */
+    const Column *parted; /* NULL when ranges are no runs */
+    Opened *runs;         /* the same, with its notes */
+    ScanRange *base;
+    u64 base_count;
+    u64 room;
+    bool ascends; /* over every range so far */
+} Find;
+
+/* Whether times ascend over rows; *note remembers. */
+static bool look(_Atomic u8 *note, const i64 *times, u64 from, u64 to)
+{
+    u8 known = atomic_load_explicit(note, memory_order_relaxed);
+    if (known == OPENED_UNKNOWN) {
+        known = OPENED_ASCENDS;
+        for (u64 i = from + 1; i < to && known == OPENED_ASCENDS;) {
+            u64 end = MIN(to, i + SCAN_BLOCK);
+            bool falls = false;
+            for (; i < end; i++)
+                falls |= times[i] < times[i - 1];
+            if (falls) known = OPENED_FALLS;
+        }
+        atomic_store_explicit(note, known, memory_order_relaxed);
+    }
+    return known == OPENED_ASCENDS;
+}
+
+/* Adds a range that is not empty; `id` is that of its run. */
+static Err add(Find *f, u64 from, u64 to, i32 id)
+{
+    ScanPiece *p = f->piece;
+    if (from >= to) return E_OK;
+    if (p->range_count == f->room) {
+        u64 room = MAX(f->room * 2, 16);
+        ScanRange *ranges = realloc(p->ranges, room * sizeof *ranges);
+        if (ranges != NULL) p->ranges = ranges;
+        i32 *ids = realloc(p->ids, room * sizeof *ids);
+        if (ids != NULL) p->ids = ids;
+        if (ranges == NULL || ids == NULL)
+            return fail(E_MEMORY, "no memory for the ranges of a query");
+        f->room = room;
+    }
+    p->ids[p->range_count] = id;
+    p->ranges[p->range_count++] = (ScanRange){from, to};
+    p->row_count += to - from;
+    return E_OK;
+}
+
+/* Adds [from, to) without the rows outside the time range, if times ascend there. */
+static Err add_timed(Find *f, u64 from, u64 to, i32 id, bool ascends)
+{
+    const ScanPiece *p = f->piece;
+    if (f->times != NULL && ascends && p->time_check) {
+        from = sort_lower_i64(f->times, from, to, p->time_from);
+        to = sort_lower_i64(f->times, from, to, p->time_to);
+    }
+    f->ascends &= ascends;
+    return add(f, from, to, id);
+}
+
+/* Run k of the parted column, within the base ranges. */
+static Err add_run(Find *f, u64 k, i32 id)
+{
+    u64 from = (u64)f->parted->offs[k], to = (u64)f->parted->offs[k + 1];
+    bool ascends = f->times != NULL && look(&f->runs->order[k], f->times, from, to);
+    for (u64 i = 0; i < f->base_count; i++) {
+        const ScanRange *b = &f->base[i];
+        Err err = add_timed(f, MAX(from, b->from), MIN(to, b->to), id, ascends);
+        if (err != E_OK) return err;
+    }
+    return E_OK;
+}
+
+/* ---- which runs */
+
+static const Column *parted_column(const ScanPiece *p, i32 slot)
+{
+    if (slot < 0 || p->cols[slot].opened == NULL) return NULL;
+    const Column *c = &p->cols[slot].opened->column;
+    return c->keys != NULL && c->perm == NULL ? c : NULL;
+}
+
+static Err bad_key(const ScanPiece *p)
+{
+    return fail(E_CORRUPT, "%s/%s: a parted symbol's index is beyond the domain", p->part->path,
+                p->table->name);
+}
+
+static i64 key_of(const Column *c, u64 k)
+{
+    if (c->wide) return ((const i64 *)c->keys)[k];
+    i32 key = ((const i32 *)c->keys)[k];
+    return key == INT32_MIN ? INT64_MIN : key;
+}
+
+/* The run of one name, by the file's hash. */
+static Err add_named(Find *f, const Expr *e)
+{
+    u64 from = 0, to = 0, low = 0, high = f->parted->key_count;
+    if (e->id < 0 || (e->index < 0 && e->id != 0)) return E_OK;
+    attr_find(f->parted, e->index, &from, &to);
+    if (from >= to) return E_OK;
+    while (low < high) {
+        u64 middle = low + (high - low) / 2;
+        if ((u64)f->parted->offs[middle] < from) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return add_run(f, low, e->id);
+}
+
+static Err add_runs(Find *f, const Expr *e)
+{
+    const Names *names = f->plan->names;
+    if (e != NULL && e->kind == EXPR_ID && !e->negate && names->clean) return add_named(f, e);
+    for (u64 k = 0; k < f->parted->key_count; k++) {
+        i32 id = names_id(names, key_of(f->parted, k));
+        if (id < 0) return bad_key(f->piece);
+        if (e != NULL && !expr_test_id(e, id)) continue;
+        Err err = add_run(f, k, id);
+        if (err != E_OK) return err;
+    }
+    return E_OK;
+}
+
+/* Chooses the parted column: a filter's first, then the groups'. *e is that filter. */
+static void choose_runs(Find *f, const Expr **e)
+{
+    const Plan *plan = f->plan;
+    *e = NULL;
+    for (u32 i = 0; i < plan->filter_count && f->parted == NULL; i++) {
+        i32 slot = expr_slot(&plan->filters[i]);
+        f->parted = parted_column(f->piece, slot);
+        if (f->parted == NULL) continue;
+        f->runs = f->piece->cols[slot].opened;
+        f->piece->done_filter = (i32)i;
+        *e = &plan->filters[i];
+    }
+    if (f->parted == NULL) {
+        f->parted = parted_column(f->piece, plan->run_slot);
+        if (f->parted != NULL) f->runs = f->piece->cols[plan->run_slot].opened;
+    }
+}
+
+/* ---- ranges */
+
+/* Late parts: the slices of days that the time range touches. */
+static Err find_base(Find *f, ScanRange *one)
+{
+    const ScanPiece *p = f->piece;
+    f->base = one;
+    f->base_count = 1;
+    *one = (ScanRange){0, p->rows};
+    if (p->table == NULL || p->table->slice_count == 0 || !p->time_check) return E_OK;
+    f->base = malloc(p->table->slice_count * sizeof *f->base);
+    if (f->base == NULL) return fail(E_MEMORY, "no memory for the ranges of a query");
+    f->base_count = 0;
+    for (u32 i = 0; i < p->table->slice_count; i++) {
+        const PartSlice *s = &p->table->slices[i];
+        if (scan_day(s->day) >= p->time_to || scan_day(s->day + 1ll) <= p->time_from) continue;
+        f->base[f->base_count++] = (ScanRange){MIN(s->from, p->rows), MIN(s->to, p->rows)};
+    }
+    return E_OK;
+}
+
+/* Whether time ascends over the whole part. */
+static bool whole_ascends(const Find *f)
+{
+    const ScanPiece *p = f->piece;
+    if (f->times == NULL || p->part == NULL) return false;
+    Opened *o = p->cols[f->plan->time_slot].opened;
+    return o->column.attr == ATTR_SORTED || look(&o->order[0], f->times, 0, p->rows);
+}
+
+Err find_rows(const Plan *plan, ScanPiece *p)
+{
+    Err err = E_OK;
+    const Expr *e;
+    ScanRange one;
+    Find f = {.plan = plan, .piece = p, .ascends = true};
+    scan_free(p);
+    p->row_count = 0;
+    p->done_filter = -1;
+    if (plan_needs_time(plan, p)) f.times = p->cols[plan->time_slot].data;
+    TRY(find_base(&f, &one));
+    choose_runs(&f, &e);
+    if (f.parted != NULL) {
+        TRY(add_runs(&f, e));
+    } else {
+        bool ascends = whole_ascends(&f);
+        for (u64 i = 0; i < f.base_count; i++)
+            TRY(add_timed(&f, f.base[i].from, f.base[i].to, -1, ascends));
+    }
+    p->ordered = f.times != NULL && f.ascends;
+    if (p->ordered) p->time_check = false;
+    if (f.parted == NULL || f.parted != parted_column(p, plan->run_slot)) {
+        free(p->ids);
+        p->ids = NULL;
+    }
+done:
+    if (f.base != &one) free(f.base);
+    return err;
+}

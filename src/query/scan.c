@@ -1,0 +1,142 @@
+/*
+ * scan: reading stored elements as lanes.
+ *
+ * Loops are written so that a compiler can use vector instructions: no branches but selects, and
+ * plain pointers. Elements are aligned: files are mapped at pages and their data begins at a
+ * multiple of 8 bytes, vectors are aligned to their width.
+ */
+#include "query/scan.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+ScanColumn scan_of_part(const SchemaColumn *s, Opened *o, bool own)
+{
+    const Column *c = &o->column;
+    int type = schema_memory_type(s);
+    ScanColumn column = {.form = SCAN_FIXED, .type = type, .width = type_width(type)};
+    column.data = c->data;
+    column.opened = o;
+    column.own = own;
+    if (type == QT_ENUM) column.form = c->wide ? SCAN_WIDE : SCAN_NARROW;
+    if (type > QT_NESTED) column.form = SCAN_FILE;
+    return column;
+}
+
+ScanColumn scan_of_live(const Vec *v)
+{
+    ScanColumn column = {.form = SCAN_FIXED, .type = v->type, .width = type_width(v->type)};
+    column.data = v->data;
+    column.vec = v;
+    if (v->type == QT_ENUM) column.form = SCAN_IDS;
+    if (v->type > QT_NESTED) column.form = SCAN_VEC;
+    return column;
+}
+
+const i64 *scan_i64(const ScanColumn *c, u64 from, u64 n, i64 *out)
+{
+    const u8 *bytes = c->data;
+    const i16 *shorts = c->data;
+    const i32 *ints = c->data;
+    switch (c->width) {
+    case 8: return (const i64 *)c->data + from;
+    case 4:
+        for (u64 i = 0; i < n; i++) {
+            i64 v = ints[from + i];
+            out[i] = v == Q_NULL_INT ? Q_NULL_LONG : v;
+        }
+        break;
+    case 2:
+        for (u64 i = 0; i < n; i++) {
+            i64 v = shorts[from + i];
+            out[i] = v == Q_NULL_SHORT ? Q_NULL_LONG : v;
+        }
+        break;
+    default:
+        for (u64 i = 0; i < n; i++)
+            out[i] = bytes[from + i];
+        break;
+    }
+    return out;
+}
+
+const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out)
+{
+    const f32 *reals = c->data;
+    const i64 *longs = c->data;
+    const i32 *ints = c->data;
+    const i16 *shorts = c->data;
+    const u8 *bytes = c->data;
+    if (type_class(c->type) == TYPE_REAL) {
+        if (c->width == 8) return (const f64 *)c->data + from;
+        for (u64 i = 0; i < n; i++)
+            out[i] = (f64)reals[from + i];
+        return out;
+    }
+    switch (c->width) {
+    case 8:
+        for (u64 i = 0; i < n; i++)
+            out[i] = longs[from + i] == Q_NULL_LONG ? (f64)NAN : (f64)longs[from + i];
+        break;
+    case 4:
+        for (u64 i = 0; i < n; i++)
+            out[i] = ints[from + i] == Q_NULL_INT ? (f64)NAN : (f64)ints[from + i];
+        break;
+    case 2:
+        for (u64 i = 0; i < n; i++)
+            out[i] = shorts[from + i] == Q_NULL_SHORT ? (f64)NAN : (f64)shorts[from + i];
+        break;
+    default:
+        for (u64 i = 0; i < n; i++)
+            out[i] = (f64)bytes[from + i];
+        break;
+    }
+    return out;
+}
+
+static Err bad_index(const ScanPiece *p)
+{
+    return fail(E_CORRUPT, "%s/%s: a symbol's index is beyond the domain", p->part->path,
+                p->table->name);
+}
+
+Err scan_ids(const ScanPiece *p, const ScanColumn *c, const Names *names, u64 from, u64 n, i32 *out,
+             const i32 **ids)
+{
+    const i64 *wide = c->data;
+    const i32 *narrow = c->data;
+    i32 worst = 0;
+    *ids = out;
+    if (c->form == SCAN_IDS) {
+        *ids = narrow + from;
+        return E_OK;
+    }
+    if (c->form == SCAN_WIDE) {
+        for (u64 i = 0; i < n; i++)
+            worst |= out[i] = names_id(names, wide[from + i]);
+    } else {
+        for (u64 i = 0; i < n; i++) {
+            i32 index = narrow[from + i];
+            worst |= out[i] = names_id(names, index == INT32_MIN ? INT64_MIN : index);
+        }
+    }
+    return worst < 0 ? bad_index(p) : E_OK;
+}
+
+Err scan_row(const ScanColumn *c, u64 row, const void **elements, u64 *count)
+{
+    if (c->form == SCAN_FILE) return column_row(&c->opened->column, row, elements, count);
+    const Vec *v = c->vec;
+    *elements = (const u8 *)v->data + v->offs[row] * type_width(c->type - QT_NESTED);
+    *count = v->offs[row + 1] - v->offs[row];
+    return E_OK;
+}
+
+void scan_free(ScanPiece *p)
+{
+    free(p->ranges);
+    free(p->ids);
+    p->ranges = NULL;
+    p->ids = NULL;
+    p->range_count = 0;
+}

@@ -1,0 +1,90 @@
+/*
+ * scan: one piece of a table (a part, or a chunk of live rows) and its rows, a block at a time.
+ * Private to query/.
+ *
+ * A piece knows its columns in the forms they are stored in; the readers here bring any of them
+ * into one of three lanes: i64 (integers, times, chars; null = Q_NULL_LONG), f64 (null = NaN) or
+ * i32 (symbol ids). What is stored that wide already is not copied. Pieces are read by many threads
+ * and written only by find.c, before.
+ */
+#ifndef QUERY_SCAN_H
+#define QUERY_SCAN_H
+
+#include "db/view.h"
+#include "query/names.h"
+#include "query/opened.h"
+#include "stream/live.h"
+
+#define SCAN_BLOCK 2048 /* rows: masks, lanes and selections of a block fit the first cache level  \
+                         */
+
+typedef enum {
+    SCAN_ABSENT, /* not needed in this piece */
+    SCAN_FIXED,  /* elements of the column's type */
+    SCAN_WIDE,   /* i64 domain indices */
+    SCAN_NARROW, /* i32 domain indices */
+    SCAN_IDS,    /* symbol ids */
+    SCAN_FILE,   /* lists, in a part */
+    SCAN_VEC     /* lists, in memory */
+} ScanForm;
+
+typedef struct {
+    ScanForm form;
+    int type; /* in memory: QT_ENUM for symbols */
+    u32 width;
+    const void *data;
+    const Vec *vec; /* SCAN_VEC */
+    Opened *opened; /* of a part */
+    bool own;       /* the query's own, not yet the cache's */
+} ScanColumn;
+
+typedef struct {
+    u64 from, to;
+} ScanRange;
+
+typedef struct {
+    const Part *part; /* NULL for live rows */
+    PartTable *table;
+    const LiveSlice *live;
+    u64 rows;
+    ScanColumn *cols;       /* by slot of the plan */
+    i64 time_from, time_to; /* half-open */
+    bool time_check;        /* rows outside of it may stand in the ranges */
+    bool day_check;         /* the time of day must be looked at */
+    /* found by find_rows: */
+    i32 done_filter;   /* the filter of the request that the ranges satisfy, or -1 */
+    bool ordered;      /* the partition column ascends within each range (when that is asked) */
+    ScanRange *ranges; /* in order, owned */
+    i32 *ids;          /* symbol id of each range, when groups are runs; owned */
+    u64 range_count;
+    u64 row_count; /* rows in the ranges */
+} ScanPiece;
+
+/* Fills in a column from an open part or from live rows. */
+ScanColumn scan_of_part(const SchemaColumn *c, Opened *o, bool own);
+ScanColumn scan_of_live(const Vec *v);
+
+/* Rows [from, from + n) as lanes: `out` has room for n and is returned, or the stored elements are.
+ * scan_f64 also takes integers. Not for symbols, guids and lists. */
+const i64 *scan_i64(const ScanColumn *c, u64 from, u64 n, i64 *out);
+const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out);
+
+/* Rows of a symbol column as ids; E_CORRUPT names the part when an index is not in the domain. */
+MUST_USE Err scan_ids(const ScanPiece *p, const ScanColumn *c, const Names *names, u64 from, u64 n,
+                      i32 *out, const i32 **ids);
+
+/* One row of a list column: its elements. */
+MUST_USE Err scan_row(const ScanColumn *c, u64 row, const void **elements, u64 *count);
+
+/* The first nanosecond of a day, clipped to what fits. */
+static inline i64 scan_day(i64 day)
+{
+    i64 ns;
+    if (__builtin_mul_overflow(day, 86400000000000ll, &ns)) return day < 0 ? INT64_MIN : INT64_MAX;
+    return ns;
+}
+
+/* Frees what find_rows allocated. */
+void scan_free(ScanPiece *p);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * sieve: the mask of a block, then the selection.
+ *
+ * Filters run in the order of the request; when a mask is empty the rest is skipped.
+ */
+#include "query/sieve.h"
+
+bool sieve_needed(const Plan *p, const ScanPiece *piece)
+{
+    return piece->time_check || piece->day_check ||
+           p->filter_count > (piece->done_filter >= 0 ? 1u : 0u);
+}
+
+/* Any byte set. */
+static bool any(const u8 *mask, u64 n)
+{
+    u8 all = 0;
+    for (u64 i = 0; i < n; i++)
+        all |= mask[i];
+    return all != 0;
+}
+
+Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel, u64 *count)
+{
+    u8 mask[SCAN_BLOCK];
+    u64 kept = 0;
+    ASSERT(n <= SCAN_BLOCK);
+    memset(mask, 1, n);
+    *count = 0;
+    if (piece->time_check || piece->day_check) {
+        const i64 *times = (const i64 *)piece->cols[p->time_slot].data + from;
+        if (piece->time_check)
+            expr_narrow_times(times, n, piece->time_from, piece->time_to - 1, mask);
+        if (piece->day_check)
+            expr_narrow_days(times, n, p->request->slice_from, p->request->slice_to, mask);
+    }
+    for (u32 i = 0; i < p->filter_count; i++) {
+        if ((i32)i == piece->done_filter) continue;
+        if (!any(mask, n)) return E_OK;
+        Err err = expr_narrow(&p->filters[i], piece, p->names, from, n, mask);
+        if (err != E_OK) return err;
+    }
+    for (u64 i = 0; i < n; i++) {
+        sel[kept] = (u16)i;
+        kept += mask[i];
+    }
+    *count = kept;
+    return E_OK;
+}

@@ -1,0 +1,17 @@
+/*
+ * sieve: which rows of a block of a range pass everything that the range does not ensure. Private
+ * to query/.
+ */
+#ifndef QUERY_SIEVE_H
+#define QUERY_SIEVE_H
+
+#include "query/plan.h"
+
+/* Whether rows of the piece's ranges must be looked at one by one. */
+bool sieve_needed(const Plan *p, const ScanPiece *piece);
+
+/* Rows from + sel[0..*count) of [from, from + n) pass, ascending; n <= SCAN_BLOCK. */
+MUST_USE Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel,
+                         u64 *count);
+
+#endif

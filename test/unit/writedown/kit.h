@@ -87,9 +87,7 @@ __attribute__((unused)) static void kit_schema(Kit *k)
 __attribute__((unused)) static void kit_begin(Kit *k, const i32 ord[2], const i32 disk[2], u64 block_size, u64 memory_max)
 {
     memset(k, 0, sizeof *k);
-    /* in memory where there is such a folder: thousands of syncs are told apart, not their device */
-    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp";
-    snprintf(k->dir, sizeof k->dir, "%s/silt-writedown-XXXXXX", base);
+    snprintf(k->dir, sizeof k->dir, "%s/silt-writedown-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(k->dir));
     char idb[128], hdb[128], store[160];
     snprintf(idb, sizeof idb, "%s/idb", k->dir);

@@ -328,7 +328,7 @@ static Err put(Wal *w, const WalRecord *r)
     if (direct) crc = crc_32c(crc, r->body, direct);
     u64 rest = body - direct, copied = r->size - direct;
     if (rest) memset(to + rest - 8, 0, 8);
-    crc = copy_sum(to, r->body ? r->body + direct : NULL, copied, crc);
+    if (copied) crc = copy_sum(to, r->body + direct, copied, crc);
     crc = crc_32c(crc, to + copied, rest - copied);
     store_u32(h + 4, crc);
     if (direct) {
@@ -404,9 +404,8 @@ static Err open_shared(Wal *w)
     File f = FILE_NONE;
     u64 size = 0;
     err = file_open(&f, path, FILE_READ);
-    if (err && err != E_NOT_FOUND) goto done;
     if (!err) TRY(file_size(&f, &size));
-    err = E_OK;
+    if (err && err != E_NOT_FOUND) goto done;
     if (size < WAL_SHARED_SIZE) TRY(file_replace(path, (u8[WAL_SHARED_SIZE]){0}, WAL_SHARED_SIZE));
     void *page = NULL;
     TRY(file_map_shared(path, WAL_SHARED_SIZE, true, &page));

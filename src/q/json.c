@@ -268,8 +268,9 @@ static char *put_element(char *p, int type, const void *e)
         memcpy(&real, e, sizeof real);
         return put_f32(p, real);
     }
-    if (type_is_null(type, e)) return put_null(p);
-    i64 i = type == QT_SHORT ? (i16)load_u16(e) : type_width(type) == 4 ? load_i32(e) : load_i64(e);
+    u32 width = type_width(type);
+    i64 i = width == 8 ? load_i64(e) : width == 4 ? load_i32(e) : (i16)load_u16(e);
+    if (i == (i64)(~0ull << (width * 8 - 1))) return put_null(p);
     return type_is_temporal(type) ? put_temporal(p, type, i) : put_i64(p, i);
 }
 

@@ -7,12 +7,13 @@
  * processor's cache, and groups that stand in order already (rows of one symbol mostly arrive by
  * time) cost one look. Ordering one group by one word:
  *
- *   1. gather the words in the present order; note the least, the greatest and whether they ascend;
- *      if they do, nothing is to be done
- *   2. pack as many low bits of (word - least) as fit beside the position in the group into 64 bits
- *   3. least-significant-digit radix sort of the packed words, digits of up to 13 bits, skipping a
- *      digit that is the same everywhere; small groups by insertion
- *   4. rearrange the rows; when bits are left over, do 2 to 4 with them
+ *   1. gather the words in the present order; note the least, the greatest and whether they
+ *      ascend; if they do, nothing is to be done
+ *   2. pack word - least, or as many of its high bits as fit, and the position in the group into
+ *      64 bits
+ *   3. sort the packed words by insertion while that stays cheap (few, or nearly in order), else
+ *      by a least-significant-digit radix sort with digits of up to 13 bits
+ *   4. rearrange the rows; where bits were cut off, order rows of equal high bits by 1 to 4 again
  *
  * Positions make packed words distinct, and each pass is stable, so the whole is stable.
  * Memory: two arrays of 8 bytes a row.
@@ -24,17 +25,26 @@
 
 #include <stdlib.h>
 
-#define DIGIT_BITS    11 /* of a digit when several are needed */
-#define SINGLE_BITS   13 /* of a digit that is enough alone */
-#define PASSES_MAX    6
-#define INSERTION_MAX 48
-#define SIGN_64       (1ull << 63)
+#define DIGIT_BITS     11 /* of a digit when several are needed */
+#define SINGLE_BITS    13 /* of a digit that is enough alone */
+#define PASSES_MAX     6
+#define FEW            8  /* rows that are compared and moved one by one */
+#define INSERTION_MAX  48 /* words that are always sorted by insertion */
+#define MOVES_PER_WORD 4  /* moves of a longer insertion before it is given up */
+#define SIGN_64        (1ull << 63)
 
 typedef struct {
     const SortKey *keys;
     u64 key_count;
-    u64 *a, *b; /* scratch: one word a row each */
 } Sorter;
+
+/* A run of rows being ordered, and scratch of one word a row twice. */
+typedef struct {
+    u32 *perm;
+    u64 *a, *b;
+    u64 n;
+    bool identity; /* perm is 0, 1, 2, ... */
+} Slice;
 
 /* ---- elements as words */
 
@@ -152,14 +162,20 @@ static Seen gather(const SortKey *k, u32 part, const u32 *perm, u64 n, u64 *out)
 
 static u32 bits_of(u64 n) { return n ? 64 - (u32)__builtin_clzll(n) : 0; }
 
-static void insertion(u64 *w, u64 n)
+/* Sorts packed words by insertion as long as that stays cheap; false when it was given up: the
+ * words before the place reached are in order then, so equal keys still stand by position. */
+static bool insertion(u64 *w, u64 n)
 {
+    u64 budget = n <= INSERTION_MAX ? UINT64_MAX : n * MOVES_PER_WORD;
     for (u64 i = 1; i < n; i++) {
         u64 word = w[i], at = i;
         for (; at > 0 && w[at - 1] > word; at--)
             w[at] = w[at - 1];
         w[at] = word;
+        if (i - at > budget) return false;
+        budget -= i - at;
     }
+    return true;
 }
 
 /* Sorts packed words by bits [low, low + bits); returns the array that holds the result. */
@@ -192,29 +208,40 @@ static u64 *radix(u64 *from, u64 *to, u64 n, u32 low, u32 bits)
     return from;
 }
 
-/* Reorders perm[0..n) by the words in s->a, which are those of its rows in their present order. */
-static void arrange(Sorter *s, const Seen *seen, const SortKey *k, u32 part, u32 *perm, u64 n)
+/* Rows in order by one word, or by its high bits: `words` stand in that order, and are equal above
+ * bit `shift` where those are. */
+typedef struct {
+    const u64 *words;
+    u32 shift;
+    bool whole;
+} Ordered;
+
+/* Moves the rows to where the packed words say. */
+static void permute(const Slice *x, const u64 *sorted, u64 mask)
 {
-    u32 at_bits = bits_of(n - 1), left = bits_of(seen->most - seen->least), done = 0;
-    u64 at_mask = at_bits < 64 ? (1ull << at_bits) - 1 : ~0ull;
-    while (left > 0) {
-        u32 bits = MIN(left, 64 - at_bits);
-        u64 mask = bits < 64 ? (1ull << bits) - 1 : ~0ull;
-        if (done > 0) (void)gather(k, part, perm, n, s->a);
-        for (u64 i = 0; i < n; i++)
-            s->a[i] = ((s->a[i] - seen->least) >> done & mask) << at_bits | i;
-        u64 *sorted = s->a;
-        if (n <= INSERTION_MAX)
-            insertion(sorted, n);
-        else
-            sorted = radix(s->a, s->b, n, at_bits, bits);
-        u32 *rows = (u32 *)(void *)(sorted == s->a ? s->b : s->a);
-        for (u64 i = 0; i < n; i++)
-            rows[i] = perm[sorted[i] & at_mask];
-        memcpy(perm, rows, n * sizeof *perm);
-        done += bits;
-        left -= bits;
+    u32 *rows = (u32 *)(void *)(sorted == x->a ? x->b : x->a);
+    if (x->identity) {
+        for (u64 i = 0; i < x->n; i++)
+            x->perm[i] = (u32)(sorted[i] & mask);
+        return;
     }
+    for (u64 i = 0; i < x->n; i++)
+        rows[i] = x->perm[sorted[i] & mask];
+    memcpy(x->perm, rows, x->n * sizeof *rows);
+}
+
+/* Reorders the rows by the words in x->a, which are theirs in the present order. */
+static Ordered arrange(Slice *x, const Seen *seen)
+{
+    u32 at_bits = bits_of(x->n - 1), bits = bits_of(seen->most - seen->least);
+    u32 cut = bits + at_bits > 64 ? bits + at_bits - 64 : 0;
+    for (u64 i = 0; i < x->n; i++)
+        x->a[i] = (x->a[i] - seen->least) >> cut << at_bits | i;
+    u64 *sorted = x->a;
+    if (!insertion(sorted, x->n)) sorted = radix(x->a, x->b, x->n, at_bits, bits - cut);
+    permute(x, sorted, (1ull << at_bits) - 1);
+    x->identity = false;
+    return (Ordered){sorted, at_bits, cut == 0};
 }
 
 /* Compares two rows by word `part` of key k and all that follow. */
@@ -241,28 +268,41 @@ static void order_few(const Sorter *s, u64 k, u32 part, u32 *perm, u64 n)
     }
 }
 
-/* Orders perm[0..n) by word `part` of key k and all that follow; recursion ends with the keys. */
-static void order(Sorter *s, u64 k, u32 part, u32 *perm, u64 n, bool identity)
+/* Whether rows 0, 1, 2, ... are in order by the keys from `k` on. */
+static bool follow(const Sorter *s, u64 k, u64 n)
 {
-    if (n <= 8) {
-        order_few(s, k, part, perm, n);
+    return sort_is_sorted(s->keys + k, s->key_count - k, 0, n);
+}
+
+/* Orders the rows of a slice by word `part` of key k and all that follow; recursion ends with the
+ * keys. A group uses its own part of the scratch, so the words of later groups stay readable. */
+static void order(const Sorter *s, u64 k, u32 part, Slice x)
+{
+    if (x.n <= FEW) {
+        order_few(s, k, part, x.perm, x.n);
         return;
     }
     const SortKey *key = &s->keys[k];
-    Seen seen = gather(key, part, identity ? NULL : perm, n, s->a);
-    if (!seen.ascending) arrange(s, &seen, key, part, perm, n);
-    u64 next = k;
-    u32 next_part = part + 1;
-    if (next_part == parts_of(key)) {
-        next++;
-        next_part = 0;
+    Seen seen = gather(key, part, x.identity ? NULL : x.perm, x.n, x.a);
+    Ordered ordered = {x.a, 0, true};
+    bool last = part + 1 == parts_of(key);
+    u64 next = last ? k + 1 : k;
+    u32 next_part = last ? 0 : part + 1;
+    /* Rows in order by all later keys before are so within every group after, as this is stable. */
+    bool done = next == s->key_count || (x.identity && last && follow(s, next, x.n));
+    if (!seen.ascending) ordered = arrange(&x, &seen);
+    if (done && ordered.whole) return;
+    if (!ordered.whole) { /* rows of equal high bits are ordered by the same word again */
+        next = k;
+        next_part = part;
     }
-    if (next == s->key_count) return;
-    for (u64 from = 0, to; from < n; from = to) {
-        u64 word = word_at(key, part, perm[from]);
-        for (to = from + 1; to < n && word_at(key, part, perm[to]) == word; to++)
+    for (u64 from = 0, to; from < x.n; from = to) {
+        u64 word = ordered.words[from] >> ordered.shift;
+        for (to = from + 1; to < x.n && ordered.words[to] >> ordered.shift == word; to++)
             continue;
-        if (to - from > 1) order(s, next, next_part, perm + from, to - from, false);
+        if (to - from < 2) continue;
+        order(s, next, next_part,
+              (Slice){x.perm + from, x.a + from, x.b + from, to - from, x.identity && from == 0});
     }
 }
 
@@ -316,8 +356,8 @@ Err sort_order(const SortKey *keys, u64 key_count, u64 count, u32 *perm, bool *s
     if (*sorted) return E_OK;
     u64 *scratch = malloc(count * 2 * sizeof *scratch);
     if (!scratch) return fail(E_MEMORY, "no memory to sort %llu rows", (unsigned long long)count);
-    Sorter s = {keys, key_count, scratch, scratch + count};
-    order(&s, 0, 0, perm, count, true);
+    Sorter s = {keys, key_count};
+    order(&s, 0, 0, (Slice){perm, scratch, scratch + count, count, true});
     free(scratch);
     return E_OK;
 }
@@ -372,7 +412,7 @@ static Name name_of(i32 id)
 /* The distinct ids among a few: sorted, doubles dropped. */
 static Err distinct_few(const i32 *ids, u64 count, i32 **out, u64 *out_count)
 {
-    i32 *copy = malloc(MAX(count, 1) * sizeof *copy);
+    i32 *copy = calloc(MAX(count, 1), sizeof *copy);
     u64 kept = 0;
     if (!copy) return fail(E_MEMORY, "no memory for %llu symbols", (unsigned long long)count);
     memcpy(copy, ids, count * sizeof *copy);
@@ -396,7 +436,7 @@ static Err distinct_many(const i32 *ids, u64 count, i32 id_count, i32 **out, u64
     }
     for (u64 i = 0; i < words; i++)
         kept += (u64)__builtin_popcountll(marks[i]);
-    i32 *distinct = malloc(MAX(kept, 1) * sizeof *distinct);
+    i32 *distinct = calloc(MAX(kept, 1), sizeof *distinct);
     if (!distinct) {
         free(marks);
         return fail(E_MEMORY, "no memory for %llu symbols", (unsigned long long)kept);

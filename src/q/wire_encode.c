@@ -72,17 +72,21 @@ static Err put_texts(Buf *b, const Str *texts, u64 count)
     return E_OK;
 }
 
-/* The same of symbol ids, whose texts are zero-ended. */
+/* The same of symbol ids, whose texts are zero-ended. Runs of one id are looked up once. */
 static Err put_ids(Buf *b, const i32 *ids, u64 count)
 {
     u64 size = count;
     u8 *to = NULL;
-    for (u64 i = 0; i < count; i++)
-        size += symbol_text(ids[i]).size;
+    Str text = symbol_text(0);
+    i32 last = 0;
+    for (u64 i = 0; i < count; i++) {
+        if (ids[i] != last) text = symbol_text(last = ids[i]);
+        size += text.size;
+    }
     Err err = buf_room(b, size, &to);
     if (err != E_OK) return err;
     for (u64 i = 0; i < count; i++) {
-        Str text = symbol_text(ids[i]);
+        if (ids[i] != last) text = symbol_text(last = ids[i]);
         memcpy(to, text.data, text.size + 1);
         to += text.size + 1;
     }

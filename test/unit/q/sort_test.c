@@ -73,7 +73,7 @@ static void shapes_of_numbers_are_ordered(void **state)
     prng_init(&p, 2);
     i64 *data = malloc(20000 * sizeof *data);
     for (u64 s = 0; s < COUNT_OF(sizes); s++) {
-        for (u32 shape = 0; shape < 8; shape++) {
+        for (u32 shape = 0; shape < 9; shape++) {
             for (u64 i = 0; i < sizes[s]; i++) {
                 i64 r = (i64)prng_next(&p);
                 switch (shape) {
@@ -84,6 +84,7 @@ static void shapes_of_numbers_are_ordered(void **state)
                 case 4: data[i] = (r & 0xff) << 40; break;              /* constant low digits */
                 case 5: data[i] = (i64)i + (r & 15); break;             /* nearly in order */
                 case 6: data[i] = 1000000000000 + (r & 0xffffffff); break;
+                case 7: data[i] = (r & 3) << 61 | (r >> 20 & 1023); break; /* far clusters */
                 default: data[i] = i + 1 == sizes[s] ? -1 : (i64)i; break; /* the last goes first */
                 }
             }

@@ -46,7 +46,7 @@ static void build_assembly(ConfigDoc *d, Config *c)
 static void build_manager(ConfigDoc *d, Config *c, YamlNode *sm)
 {
     u32 count;
-    if (c->idb_tier && !yaml_find(sm, "reloadTimeout")) {
+    if (c->idb_tier && c->idb_tier->freq_ns && !yaml_find(sm, "reloadTimeout")) {
         const YamlNode *list = yaml_find(sm, "tiers");
         const YamlNode *tier = list->entries[c->idb_tier - c->tiers].value;
         const YamlNode *freq = yaml_find(yaml_find(tier, "schedule"), "freq");

@@ -106,7 +106,8 @@ typedef struct {
     bool warning;
 } ConfigFinding;
 
-#define CONFIG_FINDINGS_MAX 1000 /* further ones are counted in a last finding */
+#define CONFIG_FINDINGS_MAX                                                                        \
+    1000 /* half of it for warnings; further ones are counted in a last one */
 
 /* Reads, overlays, checks. All findings are listed in order of lines (not only the first; they live
  * in *c, also on failure); E_USAGE when one is no warning. The failure text is the first such one

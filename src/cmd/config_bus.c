@@ -62,19 +62,18 @@ static void check_log(ConfigDoc *d, const Config *c, const YamlNode *node, Confi
     if (c->idb && strcmp(b->log_path, dir_join(d->a, c->idb->base, "wal", NULL)) == 0) return;
     for (u32 i = 0; i < c->mount_count; i++) {
         const char *base = c->mounts[i].base;
-        if (*base &&
-            (config_source_within(b->log_path, base) || config_source_within(base, b->log_path)))
-            config_doc_wrong(d, path, NULL, "key",
-                             "the log and the folder of mount %s, %.200s, are not apart",
-                             c->mounts[i].name, base);
+        if (!*base || !config_source_meet(b->log_path, base)) continue;
+        config_doc_wrong(d, path, NULL, "key",
+                         "the log and the folder of mount %s, %.200s, are not apart",
+                         c->mounts[i].name, base);
+        return;
     }
     for (u32 i = 0; i < c->date_tier_count; i++) {
         const Tier *t = &c->date_tiers[i];
-        if (t->own_store && !t->object &&
-            (config_source_within(b->log_path, t->store) ||
-             config_source_within(t->store, b->log_path)))
-            config_doc_wrong(d, path, NULL, "key", "the log and the store of tier %s are not apart",
-                             t->name);
+        if (!t->own_store || t->object || !config_source_meet(b->log_path, t->store)) continue;
+        config_doc_wrong(d, path, NULL, "key", "the log and the store of tier %s are not apart",
+                         t->name);
+        return;
     }
 }
 

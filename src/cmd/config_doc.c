@@ -20,11 +20,7 @@
 
 static void add_finding(ConfigDoc *d, ConfigFinding f)
 {
-    if (!f.warning) d->wrong = true;
-    if (d->finding_count >= CONFIG_FINDINGS_MAX) {
-        d->unlisted++;
-        return;
-    }
+    ASSERT(d->finding_count < CONFIG_FINDINGS_MAX);
     if (d->finding_count == d->finding_room) {
         u32 room = d->finding_room ? d->finding_room * 2 : 16;
         ConfigFinding *grown =
@@ -36,24 +32,43 @@ static void add_finding(ConfigDoc *d, ConfigFinding f)
     d->findings[d->finding_count++] = f;
 }
 
-/* The place of a node, or of a key of it that stands in the file. */
+/* The place of a key of a map, when it stands in the file. */
+static bool locate_key(const YamlNode *map, const char *key, u32 *line, u32 *column)
+{
+    for (u32 i = 0; key && map && map->kind == YAML_MAP && i < map->count; i++) {
+        const YamlEntry *e = &map->entries[i];
+        if (!e->line || strcmp(e->key, key) != 0) continue;
+        *line = e->line;
+        *column = e->column;
+        return true;
+    }
+    return false;
+}
+
+/* The place that a finding names: a key's; a map's or list's key; a text's own. */
 static void locate(const YamlNode *node, const char *key, u32 *line, u32 *column)
 {
     *line = node ? node->line : 0;
     *column = node ? node->column : 0;
-    if (!node || !key || node->kind != YAML_MAP) return;
-    for (u32 i = 0; i < node->count; i++)
-        if (strcmp(node->entries[i].key, key) == 0 && node->entries[i].line) {
-            *line = node->entries[i].line;
-            *column = node->entries[i].column;
-        }
+    if (!node || locate_key(node, key, line, column) || node->kind == YAML_TEXT || !node->line)
+        return;
+    (void)locate_key(node->parent, node->name, line, column);
+}
+
+/* Counts a finding, and tells whether it is still listed; warnings leave room for errors. */
+static bool listed(ConfigDoc *d, bool warning)
+{
+    if (!warning) d->wrong = true;
+    if (d->finding_count < (warning ? CONFIG_FINDINGS_MAX / 2 : CONFIG_FINDINGS_MAX)) return true;
+    d->unlisted++;
+    return false;
 }
 
 static void say(ConfigDoc *d, const YamlNode *node, const char *key, const char *rule, bool warning,
                 const char *text)
 {
+    if (!listed(d, warning)) return;
     ConfigFinding f = {.path = yaml_path(d->a, node, key), .rule = rule, .warning = warning};
-    if (d->finding_count >= CONFIG_FINDINGS_MAX) text = "";
     locate(node, key, &f.line, &f.column);
     bool foreign = node && node->origin;
     f.text = foreign ? arena_format(d->a, "%s (from %s)", text, node->origin)
@@ -107,6 +122,7 @@ YamlNode *config_doc_child(const YamlNode *map, const char *key, YamlKind kind)
 static void report_yaml(void *arg, u32 line, u32 column, const char *path, const char *text)
 {
     ConfigDoc *d = arg;
+    if (!listed(d, false)) return;
     ConfigFinding f = {.line = line, .column = column, .rule = "yaml"};
     f.path = arena_text(d->a, path, strlen(path));
     f.text = arena_text(d->a, text, strlen(text));
@@ -218,6 +234,7 @@ void config_doc_finish(ConfigDoc *d)
     d->findings[d->finding_count++] = (ConfigFinding){
         .path = "",
         .rule = "key",
+        .warning = true,
         .text = arena_format(d->a, "%u further findings are not listed", d->unlisted)};
     d->unlisted = 0;
 }

@@ -33,7 +33,7 @@ static void check_base(ConfigDoc *d, const Config *c, const YamlNode *node, Moun
     if (!base) return;
     for (const Mount *other = c->mounts; other < m; other++) {
         if (other->type != MOUNT_LOCAL || !*other->base) continue;
-        if (config_source_within(base, other->base) || config_source_within(other->base, base))
+        if (config_source_meet(base, other->base))
             config_doc_wrong(d, uri, NULL, "V-11",
                              "%.200s and the folder of mount %s, %.200s, are not apart", base,
                              other->name, other->base);

@@ -145,8 +145,10 @@ const char *config_source_folder(ConfigDoc *d, const YamlNode *node, const char 
     return NULL;
 }
 
-bool config_source_within(const char *folder, const char *outer)
+static bool within(const char *folder, const char *outer)
 {
     u64 size = strlen(outer);
     return strncmp(folder, outer, size) == 0 && (folder[size] == 0 || folder[size] == '/');
 }
+
+bool config_source_meet(const char *a, const char *b) { return within(a, b) || within(b, a); }

@@ -15,7 +15,7 @@ MUST_USE Err config_source_apply(ConfigDoc *d, const ConfigSource *source);
 const char *config_source_folder(ConfigDoc *d, const YamlNode *node, const char *rule,
                                  bool uri_only);
 
-/* Whether one folder is the other, or lies inside it. */
-bool config_source_within(const char *folder, const char *outer);
+/* Whether two absolute folders are the same, or one lies inside the other. */
+bool config_source_meet(const char *a, const char *b);
 
 #endif

@@ -274,18 +274,19 @@ static void check_apart(Build *b, const Tier *t, const YamlNode *store)
 {
     for (u32 i = 0; i < b->c->mount_count; i++) {
         const Mount *m = &b->c->mounts[i];
-        if (m->type != MOUNT_LOCAL || !*m->base) continue;
-        if (config_source_within(t->store, m->base) || config_source_within(m->base, t->store))
-            config_doc_wrong(b->d, store, NULL, "V-13",
-                             "the store and the folder of mount %s, %.200s, are not apart", m->name,
-                             m->base);
+        if (m->type != MOUNT_LOCAL || !*m->base || !config_source_meet(t->store, m->base)) continue;
+        config_doc_wrong(b->d, store, NULL, "V-13",
+                         "the store and the folder of mount %s, %.200s, are not apart", m->name,
+                         m->base);
+        return;
     }
-    for (const Tier *other = b->c->tiers; other < t; other++)
-        if (other->own_store && !other->object &&
-            (config_source_within(t->store, other->store) ||
-             config_source_within(other->store, t->store)))
-            config_doc_wrong(b->d, store, NULL, "V-13",
-                             "the store and that of tier %s are not apart", other->name);
+    for (const Tier *other = b->c->tiers; other < t; other++) {
+        if (!other->own_store || other->object || !config_source_meet(t->store, other->store))
+            continue;
+        config_doc_wrong(b->d, store, NULL, "V-13", "the store and that of tier %s are not apart",
+                         other->name);
+        return;
+    }
 }
 
 /* V-13, O-01: where a date tier keeps its files. */

@@ -28,6 +28,7 @@
 #include "q/json.h"
 #include "query/getdata.h"
 #include "query/run.h"
+#include "serve/client.h"
 #include "serve/metric.h"
 #include "serve/server.h"
 #include "stream/tail.h"
@@ -35,6 +36,7 @@
 #define READER_POLL_MS     5
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
+#define READER_EARLY_MS    60000
 #define READER_BATCH_MAX   100000 /* records taken in one timer turn, so that queries get their turn */
 
 typedef struct Query Query;
@@ -58,6 +60,8 @@ typedef struct {
     ReaderDomain *domain;
     Live *live;
     Tail tail;
+    WalRecord held;   /* read from the stream, but there was no memory for it yet */
+    bool holding;
     bool tailing, ready;
     u64 target;       /* durable position at start: ready when reached */
     QuerySource source;
@@ -69,7 +73,9 @@ typedef struct {
     i64 started;
     u64 requests, failed, reloads;
     f64 request_seconds;
-    u64 late_memory;  /* records refused because live rows reached their bound */
+    u64 early;        /* requests to end the interval early */
+    bool asking;
+    Err early_err;
     Err fatal;
 } Reader;
 
@@ -170,25 +176,75 @@ static Err newer_view(Reader *r, bool *newer)
     return err;
 }
 
-/* Takes what the stream has, at most `most` records; then the newest view. */
+/* Takes what the stream has, at most `most` records. A record that memoryLimit has no room for is held until a view makes
+ * room: nothing is passed over. */
+static Err follow_stream(Reader *r, u32 most)
+{
+    for (u32 i = 0; i < most; i++) {
+        Err err = E_OK;
+        if (!r->holding) err = tail_next(&r->tail, &r->held, &r->holding);
+        if (err != E_OK || !r->holding) return err;
+        err = live_apply(r->live, &r->held);
+        if (err != E_OK) return err;
+        r->holding = false;
+    }
+    return E_OK;
+}
+
+/* Asks the manager to end the interval early (storage-manager.md 6, 12); runs on a worker thread. */
+static void ask_early(void *arg)
+{
+    Reader *r = arg;
+    Client c = {.fd = -1};
+    Arena a = {0};
+    Value answer, request = value_list(&a, 2);
+    vec_value(&request.as.vec)[0] = value_symbol(".silt.eoi");
+    r->early_err = client_open(&c, r->config.host, r->config.port, 1000);
+    if (r->early_err == E_OK) c.timeout_ms = READER_EARLY_MS;
+    if (r->early_err == E_OK) r->early_err = client_call(&c, &request, &a, &answer);
+    client_close(&c);
+    arena_free(&a);
+}
+
+static void asked_early(void *arg)
+{
+    Reader *r = arg;
+    r->asking = false;
+    if (r->early_err != E_OK) log_event(LOG_WARN, "da.memory", "the manager did not end the interval early: %s",
+                                        fail_name(r->early_err));
+}
+
+/* Live rows above the share of the memory limit: at most one request at a time. */
+static void watch_memory(Reader *r)
+{
+    if (r->live == NULL || r->dap->mem_threshold <= 0 || r->asking) return;
+    u64 limit = r->dap->memory_max > 0 ? r->dap->memory_max : proc_memory_limit();
+    u64 bytes = live_bytes(r->live, ~0u);
+    if ((f64)bytes < r->dap->mem_threshold * (f64)limit) return;
+    log_event(LOG_WARN, "da.memory", "%llu bytes of live rows, limit %llu: asking for an early end of the interval",
+              (unsigned long long)bytes, (unsigned long long)limit);
+    r->asking = true;
+    r->early++;
+    loop_work(r->loop, ask_early, asked_early, r);
+}
+
+/* Takes what the stream has; then the newest view, also when there was no memory for all of it. */
 static Err catch_up(Reader *r, u32 most)
 {
     Err err = E_OK;
-    WalRecord record;
-    bool got = false, newer = false;
-    for (u32 i = 0; r->tailing && i < most; i++) {
-        TRY(tail_next(&r->tail, &record, &got));
-        if (!got) break;
-        TRY(live_apply(r->live, &record));
-        if (!r->ready && live_position(r->live) >= r->target) break;
-    }
-    if (!r->ready && (!r->tailing || live_position(r->live) >= r->target || tail_durable(&r->tail) <= r->view->watermark)) {
+    bool newer = false;
+    Err followed = r->tailing ? follow_stream(r, most) : E_OK;
+    if (followed != E_OK && followed != E_LIMIT) return followed;
+    TRY(newer_view(r, &newer));
+    if (newer) TRY(reload(r));
+    if (newer && followed == E_LIMIT) followed = follow_stream(r, most);
+    watch_memory(r);
+    if (!r->ready && (!r->tailing || live_position(r->live) >= r->target || r->view->watermark >= r->target)) {
         r->ready = true;
         log_event(LOG_INFO, "da.ready", "view %llu, %llu live rows", (unsigned long long)r->view->number,
                   (unsigned long long)(r->live == NULL ? 0 : live_rows(r->live, ~0u)));
     }
-    TRY(newer_view(r, &newer));
-    if (newer) TRY(reload(r));
+    err = followed;
 done:
     return err;
 }
@@ -198,11 +254,8 @@ static void poll(void *arg)
     Reader *r = arg;
     Err err = catch_up(r, READER_BATCH_MAX);
     if (err == E_OK) return;
+    if (err == E_LIMIT) return; /* the next view makes room */
     log_fail(LOG_ERROR, "da.follow", err);
-    if (err == E_LIMIT) {
-        r->late_memory++; /* the next view makes room */
-        return;
-    }
     r->fatal = err; /* damage or a lost position: the next start begins at the view */
     loop_stop(r->loop);
 }
@@ -299,9 +352,7 @@ static void start_queries(Reader *r)
         list_remove(&q->link);
         r->queued--;
         Err err = catch_up(r, UINT32_MAX);
-        if (err == E_LIMIT) err = E_OK; /* answer from what is there would be wrong: refused below */
-        if (err == E_OK && r->tailing && live_position(r->live) < MIN(r->target, tail_durable(&r->tail)))
-            err = fail(E_BUSY, "live rows have reached memoryLimit; the next interval makes room");
+        if (err == E_LIMIT) err = fail(E_BUSY, "live rows have reached memoryLimit; the next interval makes room");
         if (err == E_OK) err = run_prepare(&r->source, &q->request, &q->call->arena, &q->run);
         if (err != E_OK) {
             answer_failure(q, err, fail_text());
@@ -494,6 +545,7 @@ static void collect(void *arg)
         {METRIC_COUNTER, "kxi_da_failed_requests", "queries that failed", (f64)r->failed},
         {METRIC_COUNTER, "silt_da_request_seconds", "seconds spent on queries", r->request_seconds},
         {METRIC_COUNTER, "silt_da_reloads", "views opened after the first", (f64)r->reloads},
+        {METRIC_COUNTER, "silt_da_early_intervals", "requests to end the interval early", (f64)r->early},
         {METRIC_GAUGE, "silt_da_view", "number of the open view", (f64)r->view->number},
         {METRIC_GAUGE, "silt_da_queued", "queries that wait", r->queued},
         {METRIC_GAUGE, "silt_da_running", "queries that run", r->running},

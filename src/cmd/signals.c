@@ -524,7 +524,7 @@ Err signals_recover(Sm *sm)
                                       .snap_ns = sm->config.date_tiers[0].snap_ns};
     sm->eoi_next = v->eoi + 1;
     sm->eod_next = MAX(v->eod, v->eod_asked) + 1;
-    bool fresh = v->eoi == 0 && v->interval_end == 0;
+    bool fresh = v->eoi == 0; /* nothing was ever written */
     sm->schedule.start = fresh ? schedule_align(&sm->settings, now) : v->interval_end;
     sm->schedule.day_end =
         fresh ? (i64)temporal_day_of(now - sm->settings.snap_ns) * TEMPORAL_DAY_NS : v->day_end;

@@ -25,7 +25,6 @@
 #include "os/now.h"
 #include "os/proc.h"
 
-#define SM_DELAY_FIRST_MS 100
 #define SM_DELAY_LAST_MS  10000
 #define SM_STEADY_NS      30000000000ll /* a child that lived so long starts again without pause */
 
@@ -102,7 +101,7 @@ static void start_worker(void *arg)
     if (err != E_OK) {
         log_fail(LOG_ERROR, "worker.start", err);
         w->pid = 0;
-        w->delay_ms = MIN(2 * w->delay_ms, SM_DELAY_LAST_MS);
+        w->delay_ms = MAX(w->delay_ms, MIN(2 * w->delay_ms, SM_DELAY_LAST_MS));
         loop_timer(sm->loop, &w->timer, w->delay_ms, 0, start_worker, w);
     } else {
         w->started = now_mono();
@@ -120,13 +119,13 @@ static void child_gone(void *arg, int pid, int status)
         w->pid = 0;
         signals_worker_gone(sm, i);
         if (sm->stopping) return;
-        if (now_mono() - w->started > SM_STEADY_NS) w->delay_ms = SM_DELAY_FIRST_MS;
+        if (now_mono() - w->started > SM_STEADY_NS) w->delay_ms = sm->config.wait_ms;
         w->restarts++;
         log_event(LOG_WARN, "worker.ended", "%s pid %d, %s %d; starts again in %llu ms", w->name, pid,
                   WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                   (unsigned long long)w->delay_ms);
         loop_timer(sm->loop, &w->timer, w->delay_ms, 0, start_worker, w);
-        w->delay_ms = MIN(2 * w->delay_ms, SM_DELAY_LAST_MS);
+        w->delay_ms = MAX(w->delay_ms, MIN(2 * w->delay_ms, SM_DELAY_LAST_MS));
         return;
     }
 }
@@ -186,7 +185,11 @@ static Err start(Sm *sm)
     TRY(loop_signal(sm->loop, SIGTERM, on_signal, sm));
     TRY(loop_signal(sm->loop, SIGINT, on_signal, sm));
     TRY(loop_signal(sm->loop, SIGHUP, on_signal, sm));
-    ServerOptions server = {.host = sm->config.host, .port = sm->config.port, .closed = conn_closed, .ctx = sm};
+    ServerOptions server = {.host = sm->config.host,
+                            .port = sm->config.port,
+                            .q_only = sm->config.disable_rest,
+                            .closed = conn_closed,
+                            .ctx = sm};
     TRY(server_open(&sm->server, sm->loop, &server));
     LogLine l;
     log_begin(&l, LOG_INFO, "sm.started");
@@ -197,7 +200,7 @@ static Err start(Sm *sm)
     log_i64(&l, "removed", (i64)removed);
     log_end(&l);
     for (u32 i = 0; i < SM_WORKERS; i++) {
-        sm->workers[i] = (SmWorker){.name = SM_NAMES[i], .delay_ms = SM_DELAY_FIRST_MS, .sm = sm};
+        sm->workers[i] = (SmWorker){.name = SM_NAMES[i], .delay_ms = sm->config.wait_ms, .sm = sm};
         start_worker(&sm->workers[i]);
     }
     signals_arm(sm);

@@ -188,7 +188,7 @@ static Err run_day(Worker *w, const DayOrder *order)
     const char **paths = NULL;
     u32 count = 0;
     i64 last = now_mono();
-    char *job = arena_format(&a, "eod.%llu", (unsigned long long)order->seq);
+    char *job = arena_format(&a, "eod%llu", (unsigned long long)order->seq);
     TRY(view_open(&w->cache, true, &v));
     TRY(domain_load(&w->domain, v->sym_size));
     TRY(day_plan(v, order->eoi, order->seq, order->made, &a, &plan));

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -161,15 +162,38 @@ int proc_cpus(void)
 
 const char *proc_env(const char *name) { return getenv(name); }
 
+/* Reads a small file of the kernel's; false when there is none. */
+static bool read_small(const char *path, char *text, size_t room)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return false;
+    ssize_t size = read(fd, text, room - 1);
+    close(fd);
+    if (size <= 0) return false;
+    text[size] = 0;
+    return true;
+}
+
+u64 proc_memory_limit(void)
+{
+    char text[4096], path[4200];
+    struct sysinfo info;
+    u64 limit = sysinfo(&info) == 0 ? (u64)info.totalram * info.mem_unit : UINT64_MAX;
+    if (!read_small("/proc/self/cgroup", text, sizeof text)) return limit;
+    char *group = strstr(text, "0::/");
+    if (!group) return limit;
+    group += 3;
+    group[strcspn(group, "\n")] = 0;
+    snprintf(path, sizeof path, "/sys/fs/cgroup%s/memory.max", group);
+    if (!read_small(path, text, sizeof text)) return limit;
+    u64 bytes = strtoull(text, NULL, 10); /* "max" gives 0 */
+    return bytes > 0 ? MIN(bytes, limit) : limit;
+}
+
 u64 proc_memory(void)
 {
     char text[4096];
-    int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return 0;
-    ssize_t size = read(fd, text, sizeof text - 1);
-    close(fd);
-    if (size <= 0) return 0;
-    text[size] = 0;
+    if (!read_small("/proc/self/status", text, sizeof text)) return 0;
     const char *line = strstr(text, "\nRssAnon:");
     return line ? strtoull(line + sizeof "\nRssAnon:" - 1, NULL, 10) * 1024 : 0;
 }

@@ -35,6 +35,9 @@ const char *proc_env(const char *name);
 /* Resident anonymous bytes of this process now (RssAnon). */
 u64 proc_memory(void);
 
+/* Bytes that this process may use: the control group's limit, else the machine's memory. */
+u64 proc_memory_limit(void);
+
 /* Whether a descriptor is a terminal. */
 bool proc_is_tty(int fd);
 

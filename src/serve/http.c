@@ -110,6 +110,12 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, int status, con
     return result;
 }
 
+/* What monitors ask for. */
+static bool is_health(Str path)
+{
+    return str_is(path, "/healthz") || str_is(path, "/readyz") || str_is(path, "/metrics");
+}
+
 /* Makes the call of a complete request and hands it to its handler. */
 static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *url)
 {
@@ -124,6 +130,8 @@ static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *
     const ApiEntry *entry = api_find_path(str_of(method), path, &rest, &other);
     if (entry == NULL && other) return refuse(r->connection, 405, "usage", "this path is called with another method");
     if (entry == NULL) return refuse(r->connection, 404, "not found", "no such path");
+    if (r->http->options.q_only && !is_health(path))
+        return refuse(r->connection, 403, "access", "this server answers q IPC only");
     Call *c = calloc(1, sizeof *c);
     if (c == NULL) return MHD_NO;
     list_init(&c->link);

@@ -15,8 +15,9 @@
 #include "query/opened.h"
 #include "stream/live.h"
 
-#define SCAN_BLOCK 2048 /* rows: masks, lanes and selections of a block fit the first cache level  \
-                         */
+#define SCAN_BLOCK                                                                                 \
+    2048 /* rows: masks, lanes and selections of a block fit the first cache level                 \
+          */
 
 typedef enum {
     SCAN_ABSENT, /* not needed in this piece */

@@ -74,7 +74,7 @@ static const ConfigKey keys[] = {
      .help = "A timestamp column. Its date, in UTC, decides the date partition, and startTS and "
              "endTS of a query filter on it."},
     {CONFIG_KEY_TABLE, "updTsCol", TEXT, OPT, .rule = "V-06",
-     .help = "A timestamp column for measuring latency."},
+     .help = "A timestamp column for measuring latency; without effect here."},
     {CONFIG_KEY_TABLE, "blockSize", CONFIG_KEY_INT, OPT, .preset = "0", .low = "0",
      .high = "4294967296", .field = AT(Schema, block_size),
      .help = "Rows held in memory within an interval before they are sorted and spilled to disk; 0 "
@@ -82,7 +82,7 @@ static const ConfigKey keys[] = {
     {CONFIG_KEY_TABLE, "primaryKeys", CONFIG_KEY_TEXTS, OPT, .rule = "V-06",
      .help = "Columns of the key."},
     {CONFIG_KEY_TABLE, "sortColsMem", CONFIG_KEY_TEXTS, OPT, .rule = "V-06",
-     .help = "Sort order in memory."},
+     .help = "Sort order in memory; without effect here: live rows keep their order of arrival."},
     {CONFIG_KEY_TABLE, "sortColsOrd", CONFIG_KEY_TEXTS, OPT, .rule = "V-06",
      .help = "Sort order in ordinal partitions, applied at the end of the interval."},
     {CONFIG_KEY_TABLE, "sortColsDisk", CONFIG_KEY_TEXTS, OPT, .rule = "V-06",
@@ -106,7 +106,7 @@ static const ConfigKey keys[] = {
              "these (a list of char is string); empty for mixed values, each of them a list."},
     {CONFIG_KEY_COLUMN, "attrMem", CONFIG_KEY_CHOICE, OPT, .choices = ATTRIBUTES,
      .first = ATTR_SORTED, .field = AT(SchemaColumn, attr[PLACE_MEM]), .rule = "V-05",
-     .help = "Attribute in memory."},
+     .help = "Attribute in memory; without effect on answers: live rows are found without it."},
     {CONFIG_KEY_COLUMN, "attrOrd", CONFIG_KEY_CHOICE, OPT, .choices = ATTRIBUTES,
      .first = ATTR_SORTED, .field = AT(SchemaColumn, attr[PLACE_ORD]), .rule = "V-05",
      .help = "Attribute in ordinal partitions."},

@@ -90,6 +90,17 @@ static Err refuse_bus(Refusals *r, const Config *c, const YamlNode *node)
     return E_OK;
 }
 
+static Err refuse_daps(Refusals *r, const Config *c, const YamlNode *instances)
+{
+    Err err = E_OK;
+    for (u32 i = 0; i < c->dap_count; i++)
+        if (c->daps[i].map_partitions)
+            TRY(refuse(r, yaml_find(instances, c->daps[i].name), "mapPartitions",
+                       "mapping ahead is not there yet: columns are mapped when first asked for"));
+done:
+    return err;
+}
+
 static Err refuse_all(Refusals *r, const Config *c)
 {
     Err err = E_OK;
@@ -104,6 +115,7 @@ static Err refuse_all(Refusals *r, const Config *c)
             TRY(refuse(r, child_at(mounts, i), "type", "object mounts are not there yet"));
     for (u32 i = 0; i < c->tier_count; i++)
         TRY(refuse_tier(r, c, &c->tiers[i], child_at(tiers, i)));
+    TRY(refuse_daps(r, c, yaml_find(yaml_find(elements, "dap"), "instances")));
     if (c->initial_import)
         TRY(refuse(r, sm, "initialImport", "taking over a database is not there yet"));
     if (!c->idb_used)

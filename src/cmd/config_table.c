@@ -197,6 +197,8 @@ static void check_partition(ConfigDoc *d, const YamlNode *node, Schema *s)
 {
     const YamlNode *prtn = config_doc_child(node, "prtnCol", YAML_TEXT);
     const YamlNode *updated = config_doc_child(node, "updTsCol", YAML_TEXT);
+    if (updated)
+        config_doc_note(d, node, "updTsCol", "latency is measured on receipt");
     if (updated) s->updated = refer_timestamp(d, s, updated, "V-06");
     if ((int)s->kind == UNKNOWN) return;
     if (prtn && s->kind != TABLE_PARTITIONED)
@@ -247,6 +249,8 @@ static Schema *build_table(ConfigDoc *d, const YamlNode *tables, const YamlEntry
     check_partition(d, e->value, s);
     for (u32 p = 0; p < COUNT_OF(sorts); p++)
         s->sort[p] = refer_list(d, s, e->value, sorts[p], &s->sort_count[p]);
+    if (s->sort_count[PLACE_MEM])
+        config_doc_note(d, e->value, "sortColsMem", "live rows keep their order of arrival");
     s->keys = refer_list(d, s, e->value, "primaryKeys", &s->key_count);
     check_order(d, e->value, s);
     return s;

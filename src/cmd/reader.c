@@ -564,12 +564,14 @@ static void on_signal(void *arg, int signo)
     loop_stop(r->loop);
 }
 
-/* Which mounts the instance serves. */
+/* Which mounts the instance serves. Without a stream mount in the assembly nobody else would serve the live rows, so readers of
+ * the intraday mount do. */
 static void choose_mounts(Reader *r)
 {
     for (u32 i = 0; i < r->dap->mount_count; i++) {
         const Mount *m = r->dap->mounts[i];
         if (m->type == MOUNT_STREAM) r->tailing = true;
+        if (m->partition == MOUNT_ORDINAL && r->config.stream == NULL) r->tailing = true;
         if (m->partition == MOUNT_ORDINAL) r->source.intervals = true;
         if (m->partition == MOUNT_DATE) r->source.dates = true;
     }

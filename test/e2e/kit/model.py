@@ -312,6 +312,17 @@ class Model:
         assert report.ok, f"{what}: {report}"
         return report
 
+    def assert_prefix(self, sources, what="rows"):
+        """The rows of `sources` are exactly those of the first n batches; returns their number.
+        What a watermark in the stream of one publisher must give."""
+        found = self._hashed(sources)
+        rows = sum(len(h) for _, h in found)
+        assert rows in set(self.marks), f"{what}: {rows} rows are no whole number of batches"
+        must = [(self.kept, self._kept_hashes()[:rows])]
+        report = _compare(must, [], found)
+        assert report.ok, f"{what}, first {rows} rows: {report}"
+        return rows
+
     def settle(self, sources):
         """Decides the doubted rows after a recovery: those that are there count as acknowledged
         from now on (in their own order, after the rest), the others are dropped. Raises as

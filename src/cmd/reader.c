@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cmd/catalogue.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
 #include "os/fault.h"
@@ -93,6 +94,7 @@ struct Query {
     i64 began;
     RunStats stats;
     Str corr;
+    bool bare; /* answer with the table alone: a q text */
 };
 
 static void start_queries(Reader *r);
@@ -279,6 +281,7 @@ static Value header(const Query *q, Arena *a, i64 rc, i64 ac, Str text)
 static Err encode(Query *q, const Value *payload)
 {
     Arena *a = &q->call->arena;
+    if (q->bare) return wire_message(&q->answer, WIRE_RESPONSE, payload, q->call->capability);
     Value h = header(q, a, 0, 0, STR(""));
     if (call_wants_q(q->call)) {
         Value pair = value_list(a, 2);
@@ -306,7 +309,7 @@ static void answer_failure(Query *q, Err err, const char *text)
 {
     Call *call = q->call;
     q->reader->failed++;
-    if (call->http) {
+    if (call->http || q->bare) {
         if (q->text != NULL) err = fail(err, "%s", text);
         call_fail(call, err);
         return;
@@ -395,26 +398,36 @@ static void find_corr(Query *q, const Value *args)
     if (corr != NULL && value_text(corr, &text)) q->corr = text;
 }
 
-/* .kxi.getData [arguments; callback; options], POST /data. */
-static void on_get_data(void *ctx, Call *call)
+/* Rows in the view of a table. */
+static u64 view_rows(const View *v, PartKind kind, const char *table)
 {
-    Reader *r = ctx;
-    Value args;
-    r->requests++;
+    u64 at = 0, rows = 0;
+    for (const Part *p; (p = view_next(v, kind, &at)) != NULL;) {
+        const PartTable *t = view_part_table(p, table);
+        if (t != NULL) rows += t->rows;
+    }
+    return rows;
+}
+
+/* A query of a call; answers it when there is no memory. */
+static Query *query_make(Reader *r, Call *call)
+{
     Query *q = calloc(1, sizeof *q);
+    r->requests++;
     if (q == NULL) {
         call_fail(call, fail(E_MEMORY, "no memory for a query"));
-        return;
+        return NULL;
     }
     q->reader = r;
     q->call = call;
     q->began = now_mono();
-    Err err = arguments(call, &args);
-    if (err == E_OK && args.type != QT_DICT) err = fail(E_USAGE, "getData: a dictionary of arguments is expected");
-    if (err == E_OK) {
-        find_corr(q, &args);
-        err = getdata_parse(&args, &r->config.tables, &call->arena, &q->request);
-    }
+    return q;
+}
+
+/* Puts a query in line, or answers with what `err` says. */
+static void query_enqueue(Query *q, Err err)
+{
+    Reader *r = q->reader;
     if (err == E_OK && !r->ready) err = fail(E_BUSY, "the reader is still following the stream up to the present");
     if (err == E_OK && r->queued >= READER_QUEUE_MAX) err = fail(E_BUSY, "%u queries wait", r->queued);
     if (err != E_OK) {
@@ -427,23 +440,74 @@ static void on_get_data(void *ctx, Call *call)
     start_queries(r);
 }
 
+/* .kxi.getData [arguments; callback; options], POST /data. */
+static void on_get_data(void *ctx, Call *call)
+{
+    Reader *r = ctx;
+    Value args;
+    Query *q = query_make(r, call);
+    if (q == NULL) return;
+    Err err = arguments(call, &args);
+    if (err == E_OK && args.type != QT_DICT) err = fail(E_USAGE, "getData: a dictionary of arguments is expected");
+    if (err == E_OK) {
+        find_corr(q, &args);
+        err = getdata_parse(&args, &r->config.tables, &call->arena, &q->request);
+    }
+    query_enqueue(q, err);
+}
+
+/* `select from T` and `count T` as getData would be asked. */
+static void ask_text(Reader *r, Call *call, const Catalogue *c)
+{
+    Query *q = query_make(r, call);
+    if (q == NULL) return;
+    q->bare = true;
+    Value args = value_dict(&call->arena, 3);
+    value_put(&args, "table", value_symbol(c->schema->name));
+    if (c->limited) value_put(&args, "limit", value_long(c->limit));
+    query_enqueue(q, getdata_parse(&args, &r->config.tables, &call->arena, &q->request));
+}
+
+/* Rows of a table now: parts and live rows. */
+static u64 count_rows(Reader *r, const Schema *s)
+{
+    u64 rows = 0;
+    if (r->source.dates) rows += view_rows(r->view, PART_DATE, s->name);
+    if (r->source.intervals) rows += view_rows(r->view, PART_INTERVAL, s->name);
+    for (u32 i = 0; r->live != NULL && i < r->config.tables.count; i++)
+        if (r->config.tables.tables[i] == s) rows += live_rows(r->live, i);
+    return rows;
+}
+
+/* A q text that is no function's name: what tools ask to look around. */
+static bool on_text(void *ctx, Call *call)
+{
+    Reader *r = ctx;
+    Catalogue c;
+    if (call->arg_count > 0) return false;
+    Err err = catalogue_parse(call->name, &r->config.tables, &c);
+    if (err == E_OK && c.kind == CATALOGUE_UNKNOWN) return false;
+    if (err == E_OK && c.kind == CATALOGUE_COUNT) err = catch_up(r, UINT32_MAX);
+    if (err != E_OK) {
+        call_fail(call, err);
+        return true;
+    }
+    if (c.kind == CATALOGUE_SELECT) {
+        ask_text(r, call, &c);
+        return true;
+    }
+    Value v = c.kind == CATALOGUE_COUNT ? value_long((i64)count_rows(r, c.schema))
+                                        : catalogue_value(&c, &r->config.tables, &call->arena);
+    call_value(call, &v);
+    return true;
+}
+
 /* .kxi.ping, /kxi/ping. */
 static void on_ping(void *ctx, Call *call)
 {
     (void)ctx;
     Value v = value_bool(true);
     call_value(call, &v);
-}
-
-/* Rows in the view of a table. */
-static u64 view_rows(const View *v, PartKind kind, const char *table)
-{
-    u64 at = 0, rows = 0;
-    for (const Part *p; (p = view_next(v, kind, &at)) != NULL;) {
-        const PartTable *t = view_part_table(p, table);
-        if (t != NULL) rows += t->rows;
-    }
-    return rows;
 }
 
 /* .kxi.getMeta, /meta: tables with their columns and rows. */
@@ -636,6 +700,7 @@ static Err start(Reader *r)
         {NULL, "GET", "/metrics", on_metrics, "counters and gauges as OpenMetrics text"},
         {0}};
     api_add(entries, r);
+    api_text(on_text, r);
     metric_collect(collect, r);
     TRY(loop_signal(r->loop, SIGTERM, on_signal, r));
     TRY(loop_signal(r->loop, SIGINT, on_signal, r));

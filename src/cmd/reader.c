@@ -389,6 +389,42 @@ static Err arguments(Call *call, Value *args)
     return wire_decode(call->arg_at[0], call->args[0].size, &call->arena, args);
 }
 
+/* The options of a q call stand behind the callback: they join the arguments. */
+static Err join_options(Arena *a, Value *args, const Value *options)
+{
+    Str name = {0};
+    if (options->type != QT_DICT) return fail(E_USAGE, "options: a dictionary is expected");
+    if (args->type != QT_DICT || args->as.dict.keys->type == QT_TABLE) return E_OK; /* refused by getdata_parse */
+    u64 count = MIN(value_count(args->as.dict.keys), value_count(args->as.dict.values));
+    Value joined = value_dict(a, count + 1);
+    for (u64 i = 0; i < count; i++) {
+        Value key = value_at(args->as.dict.keys, i);
+        if (!value_text(&key, &name)) return fail(E_USAGE, "the names of arguments are expected as keys");
+        value_put(&joined, arena_text(a, name.data, name.size), value_at(args->as.dict.values, i));
+    }
+    value_put(&joined, "options", *options);
+    *args = joined;
+    return E_OK;
+}
+
+/* What stands behind the arguments of a q call: a callback, which must be null, and options. */
+static Err more_arguments(Call *call, Value *args)
+{
+    Err err = E_OK;
+    Value callback, options;
+    Str name = {0};
+    if (call->http || call->arg_count < 2) return E_OK;
+    if (call->arg_count > 3) return fail(E_USAGE, ".kxi.getData: arguments, callback and options are expected");
+    TRY(wire_decode(call->arg_at[1], call->args[1].size, &call->arena, &callback));
+    if (!value_is_nothing(&callback) && !(value_text(&callback, &name) && name.size == 0))
+        TRY(fail(E_UNSUPPORTED, ".kxi.getData: callbacks are not there yet: ask synchronously, with a null one"));
+    if (call->arg_count < 3) goto done;
+    TRY(wire_decode(call->arg_at[2], call->args[2].size, &call->arena, &options));
+    if (!value_is_nothing(&options)) TRY(join_options(&call->arena, args, &options));
+done:
+    return err;
+}
+
 /* The options' logCorr, for the header. */
 static void find_corr(Query *q, const Value *args)
 {
@@ -449,6 +485,7 @@ static void on_get_data(void *ctx, Call *call)
     if (q == NULL) return;
     Err err = arguments(call, &args);
     if (err == E_OK && args.type != QT_DICT) err = fail(E_USAGE, "getData: a dictionary of arguments is expected");
+    if (err == E_OK) err = more_arguments(call, &args);
     if (err == E_OK) {
         find_corr(q, &args);
         err = getdata_parse(&args, &r->config.tables, &call->arena, &q->request);

@@ -84,7 +84,7 @@ static void print_exits(void)
 
 static int help_main(int argc, char **argv)
 {
-    if (argc == 0) {
+    if (argc == 0 || argv[0][0] == '-') {
         print_overview(stdout);
         return 0;
     }
@@ -98,8 +98,9 @@ static int help_main(int argc, char **argv)
         return fail_exit(E_USAGE);
     }
     printf("silt %s %s\n    %s\n\nexample:\n    %s\n", c->name, c->arguments, c->summary, c->example);
-    printf("\n`silt %s --help` lists its options.\n", c->name);
-    return 0;
+    if (c->run == version_main || c->run == help_main) return 0;
+    char option[] = "--help", *words[] = {option, NULL}; /* options_parse lists the options */
+    return c->run(1, words);
 }
 
 int main(int argc, char **argv)

@@ -4,6 +4,7 @@
 #include "cmd/options.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -33,6 +34,16 @@ static Err take_option(const char *word, const char *next, const Option *options
     return fail(E_USAGE, "unknown option %s", word);
 }
 
+/* Prints the options and ends the process: `--help` may stand anywhere. */
+static _Noreturn void show_help(const Option *options)
+{
+    Buf text = {0};
+    int status = fail_exit(options_help(&text, options));
+    printf("\noptions:\n%s", buf_str(&text));
+    buf_free(&text);
+    exit(fflush(stdout) == 0 ? status : fail_exit(E_IO));
+}
+
 Err options_parse(int *argc, char **argv, const Option *options)
 {
     int kept = 0;
@@ -42,6 +53,8 @@ Err options_parse(int *argc, char **argv, const Option *options)
             argv[kept++] = argv[i];
         } else if (argv[i][2] == 0) {
             ended = true;
+        } else if (strcmp(argv[i], "--help") == 0) {
+            show_help(options);
         } else {
             bool eaten = false;
             Err err = take_option(argv[i], i + 1 < *argc ? argv[i + 1] : NULL, options, &eaten);

@@ -17,11 +17,14 @@
 
 #include "base/bounds.h"
 #include "base/map.h"
+#include "query/simd.h"
 
 #include <math.h>
 #include <stdlib.h>
 
 #define SLOTS_FIRST 16
+#define LANES       16   /* sums at once */
+#define STRETCH     8192 /* elements that are summed up before a look for nulls */
 
 static bool is_spread(AggKind k)
 {
@@ -76,29 +79,93 @@ AggState agg_start(const Agg *a)
 
 /* ---- one lane into one state */
 
-/* The sum of what is no NaN. Eight sums at once keep the adders busy. */
+/* The sum of all elements; sixteen sums at once keep the adders busy. */
+SIMD_BODY f64 sum_body(const f64 *v, u64 n)
+{
+    SimdF64 a = {0}, b = {0}, c = {0}, d = {0};
+    u64 i = 0;
+    for (; i + 16 <= n; i += 16) {
+        a += simd_load(v + i);
+        b += simd_load(v + i + 4);
+        c += simd_load(v + i + 8);
+        d += simd_load(v + i + 12);
+    }
+    f64 rest = 0;
+    for (; i < n; i++)
+        rest += v[i];
+    a = (a + b) + (c + d);
+    return rest + ((a[0] + a[1]) + (a[2] + a[3]));
+}
+
+static f64 sum_plain(const f64 *v, u64 n) { return sum_body(v, n); }
+
+SIMD_AVX2 static f64 sum_avx2(const f64 *v, u64 n) { return sum_body(v, n); }
+
+/* The sum of what is no NaN, and how many those are. A stretch without NaN, which is the rule, is
+ * known by its sum. */
 static f64 sum_f64(const f64 *v, u64 n, i64 *count)
 {
-    f64 sums[8] = {0};
-    i64 counts[8] = {0};
+    f64 total = 0;
+    *count = (i64)n;
+    for (u64 at = 0; at < n; at += STRETCH) {
+        u64 some = MIN(n - at, STRETCH);
+        f64 sum = simd_avx2() ? sum_avx2(v + at, some) : sum_plain(v + at, some);
+        if (isnan(sum)) {
+            sum = 0;
+            for (u64 i = at; i < at + some; i++) {
+                bool good = v[i] == v[i];
+                sum += good ? v[i] : 0.0;
+                *count -= !good;
+            }
+        }
+        total += sum;
+    }
+    return total;
+}
+
+/* The wrapping sum of what is not null. Without negative elements there is no null. */
+static u64 sum_i64(const i64 *v, u64 n)
+{
+    u64 total = 0;
+    for (u64 at = 0; at < n; at += STRETCH) {
+        u64 end = MIN(n, at + STRETCH), sum = 0, signs = 0;
+        for (u64 i = at; i < end; i++) {
+            sum += (u64)v[i];
+            signs |= (u64)v[i];
+        }
+        if ((i64)signs < 0) {
+            sum = 0;
+            for (u64 i = at; i < end; i++)
+                sum += v[i] == Q_NULL_LONG ? 0 : (u64)v[i];
+        }
+        total += sum;
+    }
+    return total;
+}
+
+/* The least, or the greatest, of `best` and what is no NaN. */
+SIMD_BODY f64 extreme_body(const f64 *v, u64 n, f64 best, bool least)
+{
+    f64 lanes[LANES];
     u64 i = 0;
-    for (; i + 8 <= n; i += 8) {
-        for (u32 k = 0; k < 8; k++) {
-            bool good = v[i + k] == v[i + k];
-            sums[k] += good ? v[i + k] : 0.0;
-            counts[k] += good;
+    for (u32 k = 0; k < LANES; k++)
+        lanes[k] = best;
+    for (; i + LANES <= n; i += LANES) {
+        for (u32 k = 0; k < LANES; k++) {
+            f64 x = v[i + k];
+            lanes[k] = least ? (x < lanes[k] ? x : lanes[k]) : (x > lanes[k] ? x : lanes[k]);
         }
     }
-    for (; i < n; i++) {
-        bool good = v[i] == v[i];
-        sums[0] += good ? v[i] : 0.0;
-        counts[0] += good;
-    }
-    *count = 0;
-    for (u32 k = 0; k < 8; k++)
-        *count += counts[k];
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
-           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    for (u32 k = 0; k < LANES; k++)
+        best = (least ? lanes[k] < best : lanes[k] > best) ? lanes[k] : best;
+    for (; i < n; i++)
+        best = (least ? v[i] < best : v[i] > best) ? v[i] : best;
+    return best;
+}
+
+static f64 extreme(const f64 *v, u64 n, f64 best, bool least)
+{
+    return least ? extreme_body(v, n, best, true) : extreme_body(v, n, best, false);
 }
 
 static void add_i64(const Agg *a, const i64 *v, u64 n, AggState *s)
@@ -107,11 +174,7 @@ static void add_i64(const Agg *a, const i64 *v, u64 n, AggState *s)
     i64 best = s->i;
     bool flag = s->i != 0;
     switch (a->kind) {
-    case AGG_SUM:
-        for (u64 i = 0; i < n; i++)
-            sum += v[i] == Q_NULL_LONG ? 0 : (u64)v[i];
-        s->i = (i64)sum;
-        break;
+    case AGG_SUM: s->i = (i64)(sum + sum_i64(v, n)); break;
     case AGG_PRD:
         for (u64 i = 0; i < n; i++)
             sum *= v[i] == Q_NULL_LONG ? 1 : (u64)v[i];
@@ -197,15 +260,7 @@ static void add_f64(const Agg *a, const f64 *v, u64 n, AggState *s)
         s->f = best;
         break;
     case AGG_MIN:
-        for (u64 i = 0; i < n; i++)
-            best = v[i] < best ? v[i] : best;
-        s->f = best;
-        break;
-    case AGG_MAX:
-        for (u64 i = 0; i < n; i++)
-            best = v[i] > best ? v[i] : best;
-        s->f = best;
-        break;
+    case AGG_MAX: s->f = extreme(v, n, best, a->kind == AGG_MIN); break;
     case AGG_ALL:
         for (u64 i = 0; i < n; i++)
             flag &= v[i] != 0;
@@ -222,25 +277,57 @@ static void add_f64(const Agg *a, const f64 *v, u64 n, AggState *s)
 
 /* ---- two lanes into one state */
 
-static void add_weighted(const f64 *w, const f64 *v, u64 n, AggState *s)
+typedef struct {
+    f64 weight, sum;
+} Weighted;
+
+SIMD_BODY Weighted weigh_body(const f64 *w, const f64 *v, u64 n)
 {
-    f64 weights[4] = {0}, sums[4] = {0};
+    SimdF64 a = {0}, b = {0}, c = {0}, d = {0};
+    Weighted rest = {0, 0};
     u64 i = 0;
-    for (; i + 4 <= n; i += 4) {
-        for (u32 k = 0; k < 4; k++) {
-            f64 product = w[i + k] * v[i + k];
-            bool good = (w[i + k] == w[i + k]) & (v[i + k] == v[i + k]);
-            weights[k] += good ? w[i + k] : 0.0;
-            sums[k] += good ? product : 0.0;
-        }
+    for (; i + 8 <= n; i += 8) {
+        SimdF64 x = simd_load(w + i), y = simd_load(w + i + 4);
+        a += x;
+        b += y;
+        c += x * simd_load(v + i);
+        d += y * simd_load(v + i + 4);
     }
     for (; i < n; i++) {
-        bool good = (w[i] == w[i]) & (v[i] == v[i]);
-        weights[0] += good ? w[i] : 0.0;
-        sums[0] += good ? w[i] * v[i] : 0.0;
+        rest.weight += w[i];
+        rest.sum += w[i] * v[i];
     }
-    s->weighted.weight += (weights[0] + weights[1]) + (weights[2] + weights[3]);
-    s->weighted.sum += (sums[0] + sums[1]) + (sums[2] + sums[3]);
+    a += b;
+    c += d;
+    rest.weight += (a[0] + a[1]) + (a[2] + a[3]);
+    rest.sum += (c[0] + c[1]) + (c[2] + c[3]);
+    return rest;
+}
+
+static Weighted weigh_plain(const f64 *w, const f64 *v, u64 n) { return weigh_body(w, v, n); }
+
+SIMD_AVX2 static Weighted weigh_avx2(const f64 *w, const f64 *v, u64 n)
+{
+    return weigh_body(w, v, n);
+}
+
+static void add_weighted(const f64 *w, const f64 *v, u64 n, AggState *s)
+{
+    for (u64 at = 0; at < n; at += STRETCH) {
+        u64 some = MIN(n - at, STRETCH);
+        Weighted x =
+            simd_avx2() ? weigh_avx2(w + at, v + at, some) : weigh_plain(w + at, v + at, some);
+        if (isnan(x.weight) || isnan(x.sum)) {
+            x = (Weighted){0, 0};
+            for (u64 i = at; i < at + some; i++) {
+                bool good = (w[i] == w[i]) & (v[i] == v[i]);
+                x.weight += good ? w[i] : 0.0;
+                x.sum += good ? w[i] * v[i] : 0.0;
+            }
+        }
+        s->weighted.weight += x.weight;
+        s->weighted.sum += x.sum;
+    }
 }
 
 static void add_pairs(const f64 *x, const f64 *y, u64 n, AggState *s)
@@ -320,10 +407,35 @@ static const i64 *times_of(const Plan *p, const ScanPiece *piece)
     return p->time_slot >= 0 ? piece->cols[p->time_slot].data : NULL;
 }
 
+/* Each group has one span in all: no times to compare, and loads that do not wait for each
+ * other. */
+static void end_solo(const Agg *a, const ScanColumn *c, const AggSpan *spans, u64 count,
+                     AggState *states)
+{
+    const u64 *eights = c->data;
+    const u8 *bytes = c->data;
+    const bool last = a->kind == AGG_LAST;
+    for (u64 i = 0; i < count; i++) {
+        AggState *s = &states[spans[i].group];
+        u64 row = last ? spans[i].to - 1 : spans[i].from;
+        s->end.some = true;
+        if (c->width == 8) {
+            memcpy(s->end.value, &eights[row], 8);
+        } else {
+            memcpy(s->end.value, bytes + row * c->width, c->width);
+        }
+    }
+}
+
 static Err end_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan *spans,
                      u64 count, AggState *states)
 {
     const i64 *times = times_of(p, piece);
+    const ScanColumn *c = &piece->cols[a->slot];
+    if (piece->solo && piece->ordered && c->form == SCAN_FIXED) {
+        end_solo(a, c, spans, count, states);
+        return E_OK;
+    }
     for (u64 i = 0; i < count; i++) {
         u64 row = find_end(a, times, piece->ordered, spans[i].from, spans[i].to);
         i64 time = times != NULL ? times[row] : 0;
@@ -828,27 +940,38 @@ static i64 finish_integer(const Agg *a, const AggState *s)
     return v;
 }
 
-void agg_finish(const Agg *a, const AggState *s, void *data, u64 at)
+static void finish_ends(const AggState *s, u64 count, int type, u8 *out)
+{
+    u32 width = type_width(type);
+    u8 null[16];
+    type_null(type, null);
+    for (u64 i = 0; i < count; i++, out += width) {
+        const u8 *value = s[i].end.some ? s[i].end.value : null;
+        if (width == 8) {
+            memcpy(out, value, 8);
+        } else {
+            memcpy(out, value, width);
+        }
+    }
+}
+
+void agg_finish(const Agg *a, const AggState *s, u64 count, void *data)
 {
     int type = request_agg_type(a->kind, a->type);
     u32 width = type_width(type);
-    u8 *p = (u8 *)data + at * width;
+    u8 *out = data;
     if (is_end(a->kind)) {
-        if (s->end.some) {
-            memcpy(p, s->end.value, width);
-        } else {
-            type_null(type, p);
-        }
+        finish_ends(s, count, type, out);
         return;
     }
-    if (type_class(type) == TYPE_REAL) {
-        f64 f = finish_float(a, s);
+    bool real = type_class(type) == TYPE_REAL;
+    for (u64 i = 0; i < count; i++, out += width) {
+        f64 f = real ? finish_float(a, &s[i]) : 0;
         f32 r = (f32)f;
-        memcpy(p, width == 8 ? (const void *)&f : &r, width);
-        return;
+        i64 v = real ? 0 : finish_integer(a, &s[i]);
+        const void *from = !real ? (const void *)&v : width == 8 ? (const void *)&f : &r;
+        memcpy(out, from, width);
     }
-    i64 i = finish_integer(a, s);
-    memcpy(p, &i, width);
 }
 
 void agg_free(const Agg *a, AggState *s)

@@ -93,8 +93,8 @@ MUST_USE Err agg_merge(const Agg *a, AggState *to, AggState *from);
 /* Copies what a state borrows from a part into the arena, before the part is closed. */
 MUST_USE Err agg_keep(const Agg *a, AggState *s, Arena *arena);
 
-/* What it says: into element `at` of an array of the result's type (not for lists). */
-void agg_finish(const Agg *a, const AggState *s, void *data, u64 at);
+/* What `count` states say, as elements of the result's type (not for lists). */
+void agg_finish(const Agg *a, const AggState *s, u64 count, void *data);
 
 /* Frees what a state owns. */
 void agg_free(const Agg *a, AggState *s);

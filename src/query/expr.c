@@ -15,6 +15,7 @@
 #include "base/bounds.h"
 #include "q/symbol.h"
 #include "query/like.h"
+#include "query/simd.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -332,15 +333,39 @@ static bool test_guid(const Expr *e, const u8 *guid)
 
 /* ---- masks */
 
+SIMD_BODY void longs_body(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
+{
+    for (u64 i = 0; i < n; i++)
+        mask[i] &= (u8)(((u64)v[i] - low <= span) ^ flip);
+}
+
+static void longs_plain(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
+{
+    longs_body(v, n, low, span, flip, mask);
+}
+
+SIMD_AVX2 static void longs_avx2(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
+{
+    longs_body(v, n, low, span, flip, mask);
+}
+
+/* low <= v <= low + span, as unsigned distances from low. */
+static void narrow_wide(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
+{
+    if (simd_avx2()) {
+        longs_avx2(v, n, low, span, flip, mask);
+    } else {
+        longs_plain(v, n, low, span, flip, mask);
+    }
+}
+
 void expr_narrow_times(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
 {
     if (low > high) {
         memset(mask, 0, n);
-        return;
+    } else {
+        narrow_wide(v, n, (u64)low, (u64)high - (u64)low, 0, mask);
     }
-    u64 base = (u64)low, span = (u64)high - base;
-    for (u64 i = 0; i < n; i++)
-        mask[i] &= (u64)v[i] - base <= span;
 }
 
 void expr_narrow_days(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
@@ -356,16 +381,12 @@ void expr_narrow_days(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
 static void narrow_range(const Expr *e, const ScanColumn *c, u64 from, u64 n, u8 *mask)
 {
     const u8 flip = e->negate;
-    const i64 *longs = c->data;
     const i32 *ints = c->data;
     const i16 *shorts = c->data;
     const u8 *bytes = c->data;
     u64 low = (u64)e->low, span = (u64)e->high - low;
     switch (c->width) {
-    case 8:
-        for (u64 i = 0; i < n; i++)
-            mask[i] &= (u8)(((u64)longs[from + i] - low <= span) ^ flip);
-        break;
+    case 8: narrow_wide((const i64 *)c->data + from, n, low, span, flip, mask); break;
     case 4:
         for (u64 i = 0; i < n; i++)
             mask[i] &= (u8)(((u32)ints[from + i] - (u32)low <= (u32)span) ^ flip);
@@ -381,14 +402,31 @@ static void narrow_range(const Expr *e, const ScanColumn *c, u64 from, u64 n, u8
     }
 }
 
+SIMD_BODY void reals_body(const Expr *e, const f64 *v, u64 n, u8 *mask)
+{
+    const f64 low = e->real_low, high = e->real_high;
+    const u8 nan = e->nan, flip = e->negate;
+    for (u64 i = 0; i < n; i++) {
+        u8 in = (u8)((v[i] >= low) & (v[i] <= high));
+        mask[i] &= (u8)((in | (nan & (v[i] != v[i]))) ^ flip);
+    }
+}
+
+static void reals_plain(const Expr *e, const f64 *v, u64 n, u8 *mask) { reals_body(e, v, n, mask); }
+
+SIMD_AVX2 static void reals_avx2(const Expr *e, const f64 *v, u64 n, u8 *mask)
+{
+    reals_body(e, v, n, mask);
+}
+
 static void narrow_real(const Expr *e, const ScanColumn *c, u64 from, u64 n, u8 *mask)
 {
-    f64 lanes[SCAN_BLOCK], low = e->real_low, high = e->real_high;
+    f64 lanes[SCAN_BLOCK];
     const f64 *v = scan_f64(c, from, n, lanes);
-    const bool nan = e->nan, flip = e->negate;
-    for (u64 i = 0; i < n; i++) {
-        bool in = (v[i] >= low) & (v[i] <= high);
-        mask[i] &= (u8)((in | (nan & (v[i] != v[i]))) != flip);
+    if (simd_avx2()) {
+        reals_avx2(e, v, n, mask);
+    } else {
+        reals_plain(e, v, n, mask);
     }
 }
 
@@ -440,11 +478,7 @@ static Err narrow_symbols(const Expr *e, const ScanPiece *p, const Names *names,
     i32 lanes[SCAN_BLOCK];
     const i32 *ids;
     if (e->kind == EXPR_ID && c->form == SCAN_WIDE && names->clean) {
-        const i64 *v = c->data;
-        const i64 index = e->index;
-        const u8 flip = e->negate;
-        for (u64 i = 0; i < n; i++)
-            mask[i] &= (u8)((v[from + i] == index) ^ flip);
+        narrow_wide((const i64 *)c->data + from, n, (u64)e->index, 0, e->negate, mask);
         return E_OK;
     }
     Err err = scan_ids(p, c, names, from, n, lanes, &ids);

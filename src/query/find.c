@@ -135,9 +135,44 @@ static Err add_named(Find *f, const Expr *e)
     return add_run(f, low, e->id);
 }
 
+/* Room for a range a run. */
+static Err reserve(Find *f, u64 count)
+{
+    ScanPiece *p = f->piece;
+    p->ranges = malloc(count * sizeof *p->ranges);
+    p->ids = malloc(count * sizeof *p->ids);
+    if (p->ranges == NULL || p->ids == NULL)
+        return fail(E_MEMORY, "no memory for the ranges of a query");
+    f->room = count;
+    return E_OK;
+}
+
+/* Every run as a whole. */
+static Err add_whole_runs(Find *f)
+{
+    ScanPiece *p = f->piece;
+    const Column *c = f->parted;
+    const i64 *offs = c->offs;
+    Err err = reserve(f, MAX(c->key_count, 1));
+    if (err != E_OK) return err;
+    for (u64 k = 0; k < c->key_count; k++) {
+        i32 id = names_id(f->plan->names, key_of(c, k));
+        if (id < 0) return bad_key(p);
+        if (f->times != NULL)
+            f->ascends &= look(&f->runs->order[k], f->times, (u64)offs[k], (u64)offs[k + 1]);
+        p->ranges[k] = (ScanRange){(u64)offs[k], (u64)offs[k + 1]};
+        p->ids[k] = id;
+    }
+    p->range_count = c->key_count;
+    p->row_count = p->rows;
+    return E_OK;
+}
+
 static Err add_runs(Find *f, const Expr *e)
 {
     const Names *names = f->plan->names;
+    bool whole = f->base_count == 1 && f->base[0].from == 0 && f->base[0].to == f->piece->rows;
+    if (e == NULL && whole && !f->piece->time_check) return add_whole_runs(f);
     if (e != NULL && e->kind == EXPR_ID && !e->negate && names->clean) return add_named(f, e);
     for (u64 k = 0; k < f->parted->key_count; k++) {
         i32 id = names_id(names, key_of(f->parted, k));
@@ -223,6 +258,7 @@ Err find_rows(const Plan *plan, ScanPiece *p)
         free(p->ids);
         p->ids = NULL;
     }
+    p->solo = p->ids != NULL && plan->piece_count == 1 && f.base_count == 1;
 done:
     if (f.base != &one) free(f.base);
     return err;

@@ -113,7 +113,7 @@ static Err fold_block(Fold *f, const ScanPiece *piece, bool sieve, bool single, 
                       u64 n)
 {
     Err err = E_OK;
-    u16 sel[SCAN_BLOCK];
+    u16 sel[SCAN_BLOCK + 8];
     u32 groups[SCAN_BLOCK], group = 0;
     u64 count = n;
     const u16 *chosen = NULL;
@@ -154,10 +154,33 @@ done:
     return err;
 }
 
+/* All runs of a piece that need no look, each a group of its own or to be found by its symbol. */
+static Err fold_runs(Fold *f, const ScanPiece *piece)
+{
+    Err err = E_OK;
+    if (piece->solo) TRY(group_symbols(&f->group, piece->ids, piece->range_count));
+    for (u64 at = 0; at < piece->range_count;) {
+        u64 end = MIN(piece->range_count, at + SPANS_MAX);
+        for (; at < end; at++) {
+            AggSpan *span = &f->spans[f->span_count++];
+            *span = (AggSpan){piece->ranges[at].from, piece->ranges[at].to, (u32)at};
+            if (!piece->solo) TRY(group_symbol(&f->group, piece->ids[at], &span->group));
+        }
+        TRY(flush_spans(f, piece));
+        TRY(plan_in_time(f->plan));
+    }
+done:
+    f->span_count = 0;
+    return err;
+}
+
 Err fold_piece(Fold *f, const ScanPiece *piece, u64 skip, u64 rows)
 {
     Err err = E_OK;
     bool sieve = sieve_needed(f->plan, piece);
+    if (!sieve && skip == 0 && rows == piece->row_count && piece->ids != NULL &&
+        f->group.form == GROUP_SYMBOL)
+        return fold_runs(f, piece);
     for (u64 i = 0; i < piece->range_count && rows > 0; i++) {
         u64 from = piece->ranges[i].from, to = piece->ranges[i].to;
         u64 skipped = MIN(skip, to - from);

@@ -33,13 +33,15 @@ Err group_init(Group *g, const Plan *p)
         width += type_width(key_type(g, i));
         texts |= key_type(g, i) > QT_NESTED;
     }
-    g->form = r->group_count == 0    ? GROUP_ALL
-              : p->run_slot >= 0     ? GROUP_SYMBOL
-              : width <= 8 && !texts ? GROUP_WORD
-                                     : GROUP_BYTES;
+    g->form = r->group_count == 0  ? GROUP_ALL
+              : p->run_slot >= 0   ? GROUP_SYMBOL
+              : texts || width > 8 ? GROUP_BYTES
+              : width <= 2         ? GROUP_SMALL
+                                   : GROUP_WORD;
     if (g->form == GROUP_ALL) g->count = 1;
-    if (g->form != GROUP_SYMBOL) return E_OK;
-    g->by_id = calloc((u64)p->id_count, sizeof *g->by_id);
+    if (g->form != GROUP_SYMBOL && g->form != GROUP_SMALL) return E_OK;
+    u64 keys = g->form == GROUP_SYMBOL ? (u64)p->id_count : (u64)1 << (8 * width);
+    g->by_id = calloc(keys, sizeof *g->by_id);
     return g->by_id != NULL ? E_OK : fail(E_MEMORY, "no memory for groups");
 }
 
@@ -75,6 +77,7 @@ static Err make_room(Group *g)
     if (room > UINT32_MAX) return fail(E_LIMIT, "more than %u groups", UINT32_MAX);
     void *ids = g->ids, *words = g->words, *offs = g->offs;
     switch (g->form) {
+    case GROUP_SMALL:
     case GROUP_SYMBOL: err = grow(&ids, room, sizeof *g->ids); break;
     case GROUP_WORD: err = grow(&words, room, sizeof *g->words); break;
     default: err = grow(&offs, room + 1, sizeof *g->offs); break;
@@ -88,7 +91,7 @@ static Err make_room(Group *g)
 
 Err group_symbol(Group *g, i32 id, u32 *number)
 {
-    ASSERT(id >= 0 && id < g->plan->id_count);
+    ASSERT(id >= 0 && (id < g->plan->id_count || g->form == GROUP_SMALL));
     u32 known = g->by_id[id];
     if (known == 0) {
         Err err = make_room(g);
@@ -97,6 +100,20 @@ Err group_symbol(Group *g, i32 id, u32 *number)
         known = g->by_id[id] = ++g->count;
     }
     *number = known - 1;
+    return E_OK;
+}
+
+Err group_symbols(Group *g, const i32 *ids, u64 count)
+{
+    ASSERT(g->form == GROUP_SYMBOL && g->count == 0);
+    if (count > UINT32_MAX - 1) return fail(E_LIMIT, "more than %u groups", UINT32_MAX - 1);
+    void *copy = g->ids;
+    Err err = grow(&copy, MAX(count, 1), sizeof *ids);
+    if (err != E_OK) return err;
+    g->ids = copy;
+    g->room = (u32)MAX(count, 1);
+    if (count > 0) memcpy(g->ids, ids, count * sizeof *ids);
+    g->count = (u32)count;
     return E_OK;
 }
 
@@ -205,29 +222,78 @@ static const ScanColumn *column_of(const Group *g, const ScanPiece *piece, u32 a
     return &piece->cols[g->plan->slot_of[g->plan->request->groups[at]]];
 }
 
+/* Adds one column of rows to their keys, `shift` bits up. */
+static void add_words(const ScanColumn *col, u64 from, const u16 *sel, u64 count, u32 shift,
+                      u64 *words)
+{
+    const u8 *data = (const u8 *)col->data + from * col->width;
+    bool real = type_class(col->type) == TYPE_REAL;
+    u32 width = real ? 0 : col->width;
+    switch (width) {
+    case 1:
+        for (u64 i = 0; i < count; i++)
+            words[i] |= (u64)data[sel != NULL ? sel[i] : i] << shift;
+        break;
+    case 2:
+        for (u64 i = 0; i < count; i++)
+            words[i] |= (u64)load_u16(data + 2 * (sel != NULL ? sel[i] : i)) << shift;
+        break;
+    case 4:
+        for (u64 i = 0; i < count; i++)
+            words[i] |= (u64)load_u32(data + 4 * (sel != NULL ? sel[i] : i)) << shift;
+        break;
+    case 8:
+        for (u64 i = 0; i < count; i++)
+            words[i] = load_u64(data + 8 * (sel != NULL ? sel[i] : i));
+        break;
+    default:
+        for (u64 i = 0; i < count; i++) {
+            const u8 *element = data + col->width * (sel != NULL ? sel[i] : i);
+            words[i] |= plain_word(col->type, element, col->width) << shift;
+        }
+        break;
+    }
+}
+
+/* Keys of rows whose columns fit 8 bytes. */
+static Err words_of(const Group *g, const ScanPiece *piece, u64 from, const u16 *sel, u64 count,
+                    u64 *words)
+{
+    i32 lanes[SCAN_BLOCK];
+    const i32 *ids;
+    u32 shift = 0;
+    u64 n = sel != NULL ? sel[count - 1] + 1ull : count;
+    memset(words, 0, count * sizeof *words);
+    for (u32 c = 0; c < g->plan->request->group_count; c++) {
+        const ScanColumn *col = column_of(g, piece, c);
+        if (col->type == QT_ENUM) {
+            Err err = scan_ids(piece, col, g->plan->names, from, n, lanes, &ids);
+            if (err != E_OK) return err;
+            for (u64 i = 0; i < count; i++)
+                words[i] |= (u64)(u32)ids[sel != NULL ? sel[i] : i] << shift;
+        } else {
+            add_words(col, from, sel, count, shift, words);
+        }
+        shift += 8 * col->width;
+    }
+    return E_OK;
+}
+
 static Err word_rows(Group *g, const ScanPiece *piece, u64 from, const u16 *sel, u64 count,
                      u32 *numbers)
 {
     Err err = E_OK;
-    u64 words[SCAN_BLOCK] = {0};
-    i32 lanes[SCAN_BLOCK];
-    u32 shift = 0;
-    u64 n = sel != NULL && count > 0 ? sel[count - 1] + 1ull : count;
-    for (u32 c = 0; c < g->plan->request->group_count; c++) {
-        const ScanColumn *col = column_of(g, piece, c);
-        const u8 *data = (const u8 *)col->data + from * col->width;
-        const i32 *ids = NULL;
-        if (col->type == QT_ENUM) TRY(scan_ids(piece, col, g->plan->names, from, n, lanes, &ids));
-        for (u64 i = 0; i < count; i++) {
-            u64 row = sel != NULL ? sel[i] : i;
-            u64 word = ids != NULL ? (u32)ids[row]
-                                   : plain_word(col->type, data + row * col->width, col->width);
-            words[i] |= word << shift;
-        }
-        shift += 8 * col->width;
-    }
-    u64 last = 0;
+    u64 words[SCAN_BLOCK], last = 0;
     u32 number = 0;
+    TRY(words_of(g, piece, from, sel, count, words));
+    if (g->form == GROUP_SMALL) {
+        for (u64 i = 0; i < count; i++) {
+            u32 known = g->by_id[words[i]];
+            numbers[i] = known - 1;
+            if (known == 0) TRY(group_symbol(g, (i32)words[i], &numbers[i]));
+        }
+        return E_OK;
+    }
     for (u64 i = 0; i < count; i++) {
         if (i == 0 || words[i] != last) TRY(find_word(g, words[i], &number));
         last = words[i];
@@ -291,6 +357,7 @@ Err group_rows(Group *g, const ScanPiece *piece, u64 from, const u16 *sel, u64 c
     if (count == 0) return E_OK;
     switch (g->form) {
     case GROUP_ALL: memset(numbers, 0, count * sizeof *numbers); return E_OK;
+    case GROUP_SMALL:
     case GROUP_WORD: return word_rows(g, piece, from, sel, count, numbers);
     case GROUP_BYTES: return bytes_rows(g, piece, from, sel, count, numbers);
     default: break;
@@ -311,6 +378,7 @@ Err group_merge(Group *g, const Group *from, u32 number, u32 *merged)
 {
     switch (g->form) {
     case GROUP_ALL: *merged = 0; return E_OK;
+    case GROUP_SMALL:
     case GROUP_SYMBOL: return group_symbol(g, from->ids[number], merged);
     case GROUP_WORD: return find_word(g, from->words[number], merged);
     default: return find_bytes(g, bytes_of(from, number), merged);
@@ -324,11 +392,12 @@ void group_key(const Group *g, u32 number, u32 at, void *element, Str *text)
         memcpy(element, &g->ids[number], sizeof g->ids[number]);
         return;
     }
-    if (g->form == GROUP_WORD) {
+    if (g->form == GROUP_WORD || g->form == GROUP_SMALL) {
+        u64 word = g->form == GROUP_WORD ? g->words[number] : (u64)g->ids[number];
         u32 skip = 0;
         for (u32 c = 0; c < at; c++)
             skip += type_width(key_type(g, c));
-        memcpy(element, (const u8 *)&g->words[number] + skip, type_width(key_type(g, at)));
+        memcpy(element, (const u8 *)&word + skip, type_width(key_type(g, at)));
         return;
     }
     const char *p = bytes_of(g, number).data;

@@ -68,7 +68,7 @@ static Err add_rows(Pick *k, const ScanPiece *piece, u64 from, const u16 *sel, u
 static Err pick_range(Pick *k, const ScanPiece *piece, bool sieve, u64 from, u64 to)
 {
     Err err = E_OK;
-    u16 sel[SCAN_BLOCK];
+    u16 sel[SCAN_BLOCK + 8];
     k->unchecked += to - from;
     if (!sieve) return add_run(k, piece, from, to - from, 0);
     for (; from < to && k->total < k->wanted; from += SCAN_BLOCK) {

@@ -227,7 +227,7 @@ static Err sort_key(const Result *r, u32 column, bool descending, SortKey *key)
     *key = (SortKey){.type = v->type, .data = v->data, .descending = descending};
     if (v->type == QT_ENUM) return symbol_ranks(r, v, &key->rank);
     if (v->type != QT_STRING) return E_OK;
-    i64 *rank;
+    i64 *rank = NULL;
     Err err = text_ranks(r, v, &rank);
     key->type = QT_LONG;
     key->data = rank;
@@ -284,6 +284,19 @@ done:
     return err;
 }
 
+/* Whether the rows stand in order already, as groups from a parted column mostly do. */
+static bool in_order(const SortKey *keys, u32 count, u64 rows)
+{
+    const SortKey *key = keys;
+    if (count != 1 || key->type != QT_ENUM || key->descending)
+        return sort_is_sorted(keys, count, 0, rows);
+    const i32 *ids = key->data;
+    bool falls = false;
+    for (u64 i = 1; i < rows; i++)
+        falls |= key->rank[ids[i]] < key->rank[ids[i - 1]];
+    return !falls;
+}
+
 /* Orders the rows by columns of the result and keeps `limit` of them. */
 static Err order(Result *r, const SortBy *by, u32 count, i64 limit, bool limited)
 {
@@ -294,8 +307,7 @@ static Err order(Result *r, const SortBy *by, u32 count, i64 limit, bool limited
     if (r->rows > UINT32_MAX - 1) return fail(E_LIMIT, "more than %u rows to sort", UINT32_MAX - 1);
     for (u32 i = 0; i < count; i++)
         TRY(sort_key(r, (u32)by[i].column, by[i].descending, &keys[i]));
-    sorted = sort_is_sorted(keys, count, 0, r->rows);
-    if (sorted) goto done;
+    if (in_order(keys, count, r->rows)) goto done;
     perm = malloc((r->rows + 1) * sizeof *perm);
     if (perm == NULL) {
         err = fail(E_MEMORY, "no memory to sort %llu rows", (unsigned long long)r->rows);
@@ -326,8 +338,12 @@ static Err group_columns(Result *r, const Group *g)
         if (v->type < QT_NESTED) {
             u32 width = type_width(v->type);
             TRY(allocate(r, g->count, width, &data));
-            for (u32 i = 0; i < g->count; i++)
-                group_key(g, i, c, (u8 *)data + (u64)i * width, &text);
+            if (g->form == GROUP_SYMBOL) {
+                memcpy(data, g->ids, g->count * sizeof *g->ids);
+            } else {
+                for (u32 i = 0; i < g->count; i++)
+                    group_key(g, i, c, (u8 *)data + (u64)i * width, &text);
+            }
         } else {
             u64 element[2];
             TRY(allocate(r, g->count + 1ull, sizeof(u64), &place));
@@ -404,8 +420,7 @@ static Err agg_column(Result *r, const Agg *a, const AggState *states, u64 count
             TRY(distinct_cell(r, a, &states[i], (Value *)data + i));
     } else {
         TRY(allocate(r, count, type_width(v->type), &data));
-        for (u64 i = 0; i < count; i++)
-            agg_finish(a, &states[i], data, i);
+        agg_finish(a, states, count, data);
     }
     v->data = data;
 done:

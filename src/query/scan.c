@@ -6,6 +6,7 @@
  * multiple of 8 bytes, vectors are aligned to their width.
  */
 #include "query/scan.h"
+#include "query/simd.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -60,10 +61,41 @@ const i64 *scan_i64(const ScanColumn *c, u64 from, u64 n, i64 *out)
     return out;
 }
 
+#define EXACT_BITS 52 /* of a float: smaller counts become floats by adding an exponent */
+
+/* Counts below 2^52, which most are, set the low bits of the float 2^52. */
+SIMD_BODY void counts_body(const i64 *v, u64 n, f64 *out)
+{
+    for (u64 i = 0; i < n; i++) {
+        u64 bits = (u64)v[i] | (1023ull + EXACT_BITS) << EXACT_BITS;
+        f64 f;
+        memcpy(&f, &bits, sizeof f);
+        out[i] = f - (f64)(1ull << EXACT_BITS);
+    }
+}
+
+static void counts_plain(const i64 *v, u64 n, f64 *out) { counts_body(v, n, out); }
+
+SIMD_AVX2 static void counts_avx2(const i64 *v, u64 n, f64 *out) { counts_body(v, n, out); }
+
+static void convert_longs(const i64 *v, u64 n, f64 *out)
+{
+    u64 all = 0;
+    for (u64 i = 0; i < n; i++)
+        all |= (u64)v[i];
+    if (all >> EXACT_BITS != 0) {
+        for (u64 i = 0; i < n; i++)
+            out[i] = v[i] == Q_NULL_LONG ? (f64)NAN : (f64)v[i];
+    } else if (simd_avx2()) {
+        counts_avx2(v, n, out);
+    } else {
+        counts_plain(v, n, out);
+    }
+}
+
 const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out)
 {
     const f32 *reals = c->data;
-    const i64 *longs = c->data;
     const i32 *ints = c->data;
     const i16 *shorts = c->data;
     const u8 *bytes = c->data;
@@ -74,10 +106,7 @@ const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out)
         return out;
     }
     switch (c->width) {
-    case 8:
-        for (u64 i = 0; i < n; i++)
-            out[i] = longs[from + i] == Q_NULL_LONG ? (f64)NAN : (f64)longs[from + i];
-        break;
+    case 8: convert_longs((const i64 *)c->data + from, n, out); break;
     case 4:
         for (u64 i = 0; i < n; i++)
             out[i] = ints[from + i] == Q_NULL_INT ? (f64)NAN : (f64)ints[from + i];

@@ -53,6 +53,7 @@ typedef struct {
     bool time_check;        /* rows outside of it may stand in the ranges */
     bool day_check;         /* the time of day must be looked at */
     /* found by find_rows: */
+    bool solo;         /* it is the only piece and each range has a group of its own */
     i32 done_filter;   /* the filter of the request that the ranges satisfy, or -1 */
     bool ordered;      /* the partition column ascends within each range (when that is asked) */
     ScanRange *ranges; /* in order, owned */

@@ -1,7 +1,8 @@
 /*
  * sieve: the mask of a block, then the selection.
  *
- * Filters run in the order of the request; when a mask is empty the rest is skipped.
+ * Filters run in the order of the request; when a mask is empty the rest is skipped. Masks are read
+ * eight rows at a time, so that eight rows that are out cost one look.
  */
 #include "query/sieve.h"
 
@@ -11,21 +12,22 @@ bool sieve_needed(const Plan *p, const ScanPiece *piece)
            p->filter_count > (piece->done_filter >= 0 ? 1u : 0u);
 }
 
-/* Any byte set. */
+/* Any byte set; eight zeros stand behind the mask. */
 static bool any(const u8 *mask, u64 n)
 {
-    u8 all = 0;
-    for (u64 i = 0; i < n; i++)
-        all |= mask[i];
-    return all != 0;
+    for (u64 i = 0; i < n; i += 8) {
+        if (load_u64(mask + i) != 0) return true;
+    }
+    return false;
 }
 
 Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel, u64 *count)
 {
-    u8 mask[SCAN_BLOCK];
+    u8 mask[SCAN_BLOCK + 8];
     u64 kept = 0;
     ASSERT(n <= SCAN_BLOCK);
     memset(mask, 1, n);
+    memset(mask + n, 0, 8);
     *count = 0;
     if (piece->time_check || piece->day_check) {
         const i64 *times = (const i64 *)piece->cols[p->time_slot].data + from;
@@ -40,9 +42,12 @@ Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel
         Err err = expr_narrow(&p->filters[i], piece, p->names, from, n, mask);
         if (err != E_OK) return err;
     }
-    for (u64 i = 0; i < n; i++) {
-        sel[kept] = (u16)i;
-        kept += mask[i];
+    for (u64 at = 0; at < n; at += 8) {
+        if (load_u64(mask + at) == 0) continue;
+        for (u64 i = at; i < at + 8; i++) {
+            sel[kept] = (u16)i;
+            kept += mask[i];
+        }
     }
     *count = kept;
     return E_OK;

@@ -10,7 +10,8 @@
 /* Whether rows of the piece's ranges must be looked at one by one. */
 bool sieve_needed(const Plan *p, const ScanPiece *piece);
 
-/* Rows from + sel[0..*count) of [from, from + n) pass, ascending; n <= SCAN_BLOCK. */
+/* Rows from + sel[0..*count) of [from, from + n) pass, ascending; n <= SCAN_BLOCK, and sel
+ * has room for 8 more. */
 MUST_USE Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel,
                          u64 *count);
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cmd/body.h"
 #include "q/json.h"
 #include "table/csv.h"
 
@@ -183,6 +184,22 @@ static Err read_rows(Call *call, Str type, Batch *batch)
     return err;
 }
 
+/* Parks what an HTTP request brought and cannot be stored, as its text: the feed finds the table unknown or the shape wrong,
+ * keeps it in the dead-letter log and counts it (O-14). The caller answers with its own error. */
+static void park(Sm *sm, const Call *call)
+{
+    Buf body = {0};
+    Value text = value_string((Str){(const char *)call->data, call->data_size});
+    FeedMessage m = {.table = call->rest};
+    FeedResult result;
+    Err err = wire_encode(&body, &text);
+    m.body = body.data;
+    m.size = body.size;
+    if (err == E_OK) err = feed_publish(sm->feed, &m, &result);
+    ASSERT(err != E_OK); /* a text is no table's rows */
+    buf_free(&body);
+}
+
 static void on_http_publish(void *ctx, Call *call)
 {
     Sm *sm = ctx;
@@ -190,16 +207,13 @@ static void on_http_publish(void *ctx, Call *call)
     FeedMessage m = {.table = call->rest};
     Batch batch = {0};
     Buf body = {0};
-    u8 kind = 0;
     bool sent = false;
     Str type = call_header(call, "Content-Type");
     TRY(http_publisher(call, &m));
     const Schema *schema = schema_table(&sm->config.tables, call->rest);
     if (schema == NULL) TRY(fail(E_NOT_FOUND, "table %.*s is not in the assembly", STR_FMT(call->rest)));
     if (str_starts(type, STR("application/octet-stream"))) {
-        u8 *copy = arena_raw(&call->arena, call->data_size + 1);
-        if (call->data_size > 0) memcpy(copy, call->data, call->data_size);
-        TRY(wire_open(copy, call->data_size, &call->arena, &m.body, &m.size, &kind));
+        TRY(body_open(call, &m.body, &m.size));
     } else {
         if (type.size != 0 && !str_starts(type, STR("text/csv")) && !str_starts(type, STR("application/json")))
             TRY(fail(E_UNSUPPORTED, "Content-Type %.*s: text/csv, application/json or application/octet-stream",
@@ -213,7 +227,13 @@ static void on_http_publish(void *ctx, Call *call)
     sent = true;
     publish(sm, call, &m, true);
 done:
-    if (!sent) call_fail(call, err);
+    if (!sent) {
+        FailRecord why;
+        fail_save(&why);
+        if (err == E_NOT_FOUND || err == E_TYPE || err == E_USAGE) park(sm, call);
+        fail_restore(&why);
+        call_fail(call, err);
+    }
     batch_free(&batch);
     buf_free(&body);
 }

@@ -1,11 +1,13 @@
 /*
  * http: HTTP over libmicrohttpd, polled by our loop.
  *
- * A request goes: headers (on_request, first call) -> body pieces -> complete: a Call is dispatched -> answered at once, or the
- * connection is suspended until http_answer resumes it -> the response is queued -> on_completed frees the request. A peer that
- * goes away earlier takes its request with it; the Call then has no conn and is freed by its answer.
+ * A request goes: headers (on_request, first call) -> body pieces -> complete: a Call is dispatched
+ * -> answered at once, or the connection is suspended until http_answer resumes it -> the response
+ * is queued -> on_completed frees the request. A peer that goes away earlier takes its request with
+ * it; the Call then has no conn and is freed by its answer.
  *
- * libmicrohttpd runs only inside http_turn and http_add, on the loop thread, so none of its callbacks runs inside a handler.
+ * libmicrohttpd runs only inside http_turn and http_add, on the loop thread, so none of its
+ * callbacks runs inside a handler.
  */
 #include "serve/http.h"
 
@@ -18,7 +20,8 @@
 #include "base/log.h"
 #include "os/sock.h"
 
-#define HTTP_IDLE_S 60
+#define HTTP_IDLE_S     60
+#define HTTP_LAST_TURNS 3 /* of the daemon before it stops: resumed requests get their answer */
 
 struct Http {
     Server *server;
@@ -28,17 +31,19 @@ struct Http {
     struct MHD_Daemon *daemon;
     LoopWatch watch;
     LoopTimer timer;
-    bool due; /* something was resumed or added: run once more */
+    bool due;     /* something was resumed or added: run once more */
+    List waiting; /* suspended requests */
 };
 
 /* A request being read, worked on or answered. */
 typedef struct {
+    List link; /* in Http.waiting while it is suspended */
     Http *http;
     struct MHD_Connection *connection;
     Buf body;
     bool too_large, dispatched, suspended, queued;
-    Call *call;                     /* while it is unanswered */
-    struct MHD_Response *response;  /* when it is answered */
+    Call *call;                    /* while it is unanswered */
+    struct MHD_Response *response; /* when it is answered */
     int status;
     char *url;
 } HttpRequest;
@@ -76,6 +81,13 @@ static struct MHD_Response *make_response(const char *content_type, Buf *b)
     return response;
 }
 
+static void resume(HttpRequest *r)
+{
+    r->suspended = false;
+    list_remove(&r->link);
+    MHD_resume_connection(r->connection);
+}
+
 void http_answer(Call *c, int status, const char *content_type, Buf *b)
 {
     HttpRequest *r = c->conn;
@@ -88,8 +100,7 @@ void http_answer(Call *c, int status, const char *content_type, Buf *b)
         r->status = status;
         r->call = NULL;
         if (r->suspended) {
-            r->suspended = false;
-            MHD_resume_connection(r->connection);
+            resume(r);
             r->http->due = true;
             loop_again(r->http->loop);
         }
@@ -99,10 +110,12 @@ void http_answer(Call *c, int status, const char *content_type, Buf *b)
 }
 
 /* Queues a plain error before there is a call. */
-static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *code, const char *text)
+static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *code,
+                              const char *text)
 {
     Buf b = {0};
-    Err err = buf_format(&b, "{\"error\":\"%s\",\"code\":\"%s\",\"retryable\":false}\n", text, code);
+    Err err =
+        buf_format(&b, "{\"error\":\"%s\",\"code\":\"%s\",\"retryable\":false}\n", text, code);
     struct MHD_Response *response = err == E_OK ? make_response("application/json", &b) : NULL;
     if (response == NULL) return MHD_NO;
     enum MHD_Result result = MHD_queue_response(connection, (unsigned)status, response);
@@ -128,10 +141,11 @@ static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *
         path.size = (u64)mark;
     }
     const ApiEntry *entry = api_find_path(str_of(method), path, &rest, &other);
-    if (entry == NULL && other) return refuse(r->connection, 405, "usage", "this path is called with another method");
-    if (entry == NULL) return refuse(r->connection, 404, "not found", "no such path");
+    if (entry == NULL && other)
+        return refuse(r->connection, 405, fail_name(E_USAGE), "this path is called with another method");
+    if (entry == NULL) return refuse(r->connection, 404, fail_name(E_NOT_FOUND), "no such path");
     if (r->http->options.q_only && !is_health(path))
-        return refuse(r->connection, 403, "access", "this server answers q IPC only");
+        return refuse(r->connection, 403, fail_name(E_DENIED), "this server answers q IPC only");
     Call *c = calloc(1, sizeof *c);
     if (c == NULL) return MHD_NO;
     list_init(&c->link);
@@ -140,9 +154,11 @@ static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *
     c->http = c->sync = true;
     c->method = (Str){arena_text(&c->arena, method, strlen(method)), strlen(method)};
     c->path = (Str){arena_text(&c->arena, path.data, path.size), path.size};
-    c->query = (Str){arena_text(&c->arena, query.data == NULL ? "" : query.data, query.size), query.size};
+    c->query =
+        (Str){arena_text(&c->arena, query.data == NULL ? "" : query.data, query.size), query.size};
     c->rest = (Str){c->path.data + (path.size - rest.size), rest.size};
-    c->name = (Str){arena_format(&c->arena, "%s %.*s", method, STR_FMT(path)), strlen(method) + 1 + path.size};
+    c->name = (Str){arena_format(&c->arena, "%s %.*s", method, STR_FMT(path)),
+                    strlen(method) + 1 + path.size};
     c->data = r->body.data;
     c->data_size = r->body.size;
     r->call = c;
@@ -151,6 +167,7 @@ static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *
     api_dispatch(entry, c);
     if (r->call != NULL) { /* not answered yet */
         r->suspended = true;
+        list_append(&r->http->waiting, &r->link);
         MHD_suspend_connection(r->connection);
         return MHD_YES;
     }
@@ -159,8 +176,9 @@ static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *
     return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 
-static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url, const char *method,
-                                  const char *version, const char *data, size_t *size, void **state)
+static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *size, void **state)
 {
     Http *http = cls;
     HttpRequest *r = *state;
@@ -168,13 +186,15 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     (void)url; /* decoded; the raw form was kept in r->url */
     u64 most = http->options.body_max == 0 ? BOUND_PUBLISH_MAX : http->options.body_max;
     if (r == NULL) return MHD_NO; /* on_target had no memory */
-    if (r->connection == NULL) { /* headers only: a body that says it is too large is refused before it is read */
+    if (r->connection ==
+        NULL) { /* headers only: a body that says it is too large is refused before it is read */
         r->connection = connection;
         i64 length = 0;
-        Str text = str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length"));
+        Str text =
+            str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length"));
         if (text.size > 0 && str_i64(text, &length) && length > (i64)most) {
             r->queued = true;
-            return refuse(connection, 413, "limit", "the body is larger than this server takes");
+            return refuse(connection, 413, fail_name(E_LIMIT), "the body is larger than this server takes");
         }
         return MHD_YES;
     }
@@ -183,13 +203,14 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
         return MHD_YES;
     }
     if (*size > 0) {
-        if (r->body.size + *size > most || buf_append(&r->body, data, *size) != E_OK) r->too_large = true;
+        if (r->body.size + *size > most || buf_append(&r->body, data, *size) != E_OK)
+            r->too_large = true;
         *size = 0;
         return MHD_YES;
     }
     if (r->too_large) {
         r->queued = true;
-        return refuse(connection, 413, "limit", "the body is larger than this server takes");
+        return refuse(connection, 413, fail_name(E_LIMIT), "the body is larger than this server takes");
     }
     if (!r->dispatched) return dispatch(r, method, r->url);
     if (r->response == NULL) return r->call == NULL ? MHD_NO : MHD_YES;
@@ -203,6 +224,7 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     HttpRequest *r = calloc(1, sizeof *r);
     (void)connection;
     if (r == NULL) return NULL;
+    list_init(&r->link);
     r->http = cls;
     buf_init(&r->body, BOUND_MESSAGE_MAX);
     u64 size = strlen(target);
@@ -215,16 +237,27 @@ static void *on_target(void *cls, const char *target, struct MHD_Connection *con
     return r;
 }
 
-static void on_completed(void *cls, struct MHD_Connection *connection, void **state, enum MHD_RequestTerminationCode code)
+/* The call goes on without its peer: its handler's answer frees it. The body goes now. */
+static void let_go(HttpRequest *r)
+{
+    if (r->call == NULL) return;
+    r->call->conn = NULL;
+    r->call->data = NULL;
+    r->call->data_size = 0;
+    r->call = NULL;
+}
+
+static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
+                         enum MHD_RequestTerminationCode code)
 {
     HttpRequest *r = *state;
     (void)cls;
     (void)connection;
     (void)code;
     if (r == NULL) return;
-    if (r->call != NULL) r->call->conn = NULL; /* its handler's answer frees it; the body goes now */
-    if (r->call != NULL) r->call->data = NULL, r->call->data_size = 0;
+    let_go(r);
     if (r->response != NULL) MHD_destroy_response(r->response);
+    list_remove(&r->link);
     buf_free(&r->body);
     free(r->url);
     free(r);
@@ -239,18 +272,22 @@ Err http_make(Http **out, Server *server, Loop *loop, const ServerOptions *o, Se
     http->loop = loop;
     http->options = *o;
     http->counts = counts;
+    list_init(&http->waiting);
+    unsigned idle = o->idle_ms == 0 ? HTTP_IDLE_S : (o->idle_ms + 999) / 1000;
     unsigned most = o->connections_max == 0 ? BOUND_CONNECTIONS_MAX : o->connections_max;
     http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, http,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_URI_LOG_CALLBACK, on_target, http,
-        MHD_OPTION_CONNECTION_LIMIT, most, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+        on_request, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
+        MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_CONNECTION_LIMIT, most,
+        MHD_OPTION_CONNECTION_TIMEOUT, idle, MHD_OPTION_END);
     if (http->daemon == NULL) {
         free(http);
         return fail(E_MEMORY, "HTTP could not be started");
     }
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    Err err = info == NULL ? fail(E_UNSUPPORTED, "HTTP has no epoll descriptor")
-                           : loop_watch(loop, &http->watch, info->epoll_fd, LOOP_READ, on_ready, http);
+    Err err = info == NULL
+                  ? fail(E_UNSUPPORTED, "HTTP has no epoll descriptor")
+                  : loop_watch(loop, &http->watch, info->epoll_fd, LOOP_READ, on_ready, http);
     if (err != E_OK) {
         MHD_stop_daemon(http->daemon);
         free(http);
@@ -263,7 +300,8 @@ Err http_make(Http **out, Server *server, Loop *loop, const ServerOptions *o, Se
 void http_add(Http *http, int fd)
 {
     struct sockaddr_in peer = {.sin_family = AF_INET};
-    if (MHD_add_connection(http->daemon, fd, (const struct sockaddr *)&peer, sizeof peer) != MHD_YES) {
+    if (MHD_add_connection(http->daemon, fd, (const struct sockaddr *)&peer, sizeof peer) !=
+        MHD_YES) {
         http->counts->refused++; /* it closed the descriptor */
         return;
     }
@@ -286,7 +324,19 @@ void http_turn(Http *http)
 void http_free(Http *http)
 {
     if (http == NULL) return;
-    MHD_run(http->daemon);
+    while (!list_empty(&http->waiting)) { /* a stopped daemon must not have suspended connections */
+        HttpRequest *r = LIST_ENTRY(http->waiting.next, HttpRequest, link);
+        Buf b = {0};
+        let_go(r);
+        if (buf_text(&b,
+                     "{\"error\":\"the server stops\",\"code\":\"close\",\"retryable\":true}\n") ==
+            E_OK)
+            r->response = make_response("application/json", &b);
+        r->status = 503;
+        resume(r);
+    }
+    for (int i = 0; i < HTTP_LAST_TURNS; i++)
+        MHD_run(http->daemon);
     loop_unwatch(&http->watch);
     loop_timer_stop(&http->timer);
     MHD_stop_daemon(http->daemon);

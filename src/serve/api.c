@@ -1,8 +1,9 @@
 /*
  * api: the table of calls, and the answers that are the same over q IPC and HTTP.
  *
- * Entries are added before listening and never removed; lookups are linear over a table of a few dozen names compared by
- * length first. What differs between the two ways in is in ipc.c and http.c.
+ * Entries are added before listening and never removed; lookups are linear over a table of a few
+ * dozen names compared by length first. What differs between the two ways in is in ipc.c and
+ * http.c.
  */
 #include "serve/api.h"
 
@@ -49,7 +50,8 @@ bool api_is_brief(const ApiEntry *entry)
 const ApiEntry *api_find(Str name)
 {
     for (u32 i = 0; i < API.count; i++)
-        if (API.name_sizes[i] == name.size && name.size > 0 && memcmp(API.entries[i]->name, name.data, name.size) == 0)
+        if (API.name_sizes[i] == name.size && name.size > 0 &&
+            memcmp(API.entries[i]->name, name.data, name.size) == 0)
             return API.entries[i];
     return NULL;
 }
@@ -62,7 +64,9 @@ const ApiEntry *api_find_path(Str method, Str path, Str *rest, bool *other)
         if (e->path == NULL) continue;
         u64 size = strlen(e->path);
         bool prefix = e->path[size - 1] == '/' && size > 1;
-        if (prefix ? path.size <= size || memcmp(path.data, e->path, size) != 0 : !str_is(path, e->path)) continue;
+        if (prefix ? path.size <= size || memcmp(path.data, e->path, size) != 0
+                   : !str_is(path, e->path))
+            continue;
         if (!str_is(method, e->method)) {
             *other = true;
             continue;
@@ -80,7 +84,7 @@ void api_dispatch(const ApiEntry *entry, Call *call)
         entry->handler(API.ctx[i], call);
         return;
     }
-    ASSERT(!"an entry of the table");
+    fail_abort("a call of the table", __FILE__, __LINE__);
 }
 
 void api_text(bool (*handler)(void *ctx, Call *call), void *ctx)
@@ -126,7 +130,8 @@ void call_value(Call *c, const Value *v)
 /* Whether the same request may succeed later. */
 static bool retryable(Err err)
 {
-    return err == E_BUSY || err == E_FULL || err == E_LIMIT || err == E_TIMEOUT || err == E_CLOSED || err == E_MEMORY;
+    return err == E_BUSY || err == E_FULL || err == E_LIMIT || err == E_TIMEOUT ||
+           err == E_CLOSED || err == E_MEMORY;
 }
 
 void call_fail(Call *c, Err err)
@@ -144,7 +149,8 @@ void call_fail(Call *c, Err err)
     if (bad == E_OK) bad = json_quote(&b, (Str){text, size});
     if (bad == E_OK) bad = buf_format(&b, ",\"code\":\"%s\",\"detail\":", fail_name(err));
     if (bad == E_OK) bad = json_quote(&b, c->name);
-    if (bad == E_OK) bad = buf_format(&b, ",\"retryable\":%s}\n", retryable(err) ? "true" : "false");
+    if (bad == E_OK)
+        bad = buf_format(&b, ",\"retryable\":%s}\n", retryable(err) ? "true" : "false");
     if (bad != E_OK) buf_clear(&b);
     call_http(c, fail_http(err), "application/json", &b);
 }
@@ -181,7 +187,8 @@ static Str url_decode(Arena *a, Str s)
     char *out = arena_raw(a, s.size + 1);
     u64 n = 0;
     for (u64 i = 0; i < s.size; i++) {
-        if (s.data[i] == '%' && i + 2 < s.size && hex_digit(s.data[i + 1]) >= 0 && hex_digit(s.data[i + 2]) >= 0) {
+        if (s.data[i] == '%' && i + 2 < s.size && hex_digit(s.data[i + 1]) >= 0 &&
+            hex_digit(s.data[i + 2]) >= 0) {
             out[n++] = (char)(hex_digit(s.data[i + 1]) * 16 + hex_digit(s.data[i + 2]));
             i += 2;
         } else {

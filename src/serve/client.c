@@ -1,5 +1,7 @@
 /*
- * client: a blocking q IPC client.
+ * client: a blocking q IPC client: one connection, each call or read within its time limit. After a
+ * failure of the connection it is closed, as requests and answers would be out of step; an error
+ * that the server answers leaves it open.
  */
 #include "serve/client.h"
 
@@ -19,7 +21,8 @@ Err client_open(Client *c, const char *host, u16 port, u32 timeout_ms)
     TRY(sock_connect(host, port, timeout_ms, &c->fd));
     TRY(sock_write_all(c->fd, hello, sizeof hello, timeout_ms));
     err = sock_read_all(c->fd, &answer, 1, timeout_ms);
-    if (err == E_CLOSED) err = fail(E_DENIED, "%s:%u closed the connection during the handshake", host, port);
+    if (err == E_CLOSED)
+        err = fail(E_DENIED, "%s:%u closed the connection during the handshake", host, port);
     TRY(err);
     c->capability = answer;
 done:
@@ -39,9 +42,11 @@ static Err signal_error(Str text)
     for (int code = E_OK + 1; code < E_COUNT; code++) {
         Str signal = str_of(fail_signal((Err)code));
         bool exact = str_eq(text, signal);
-        if (exact || (str_starts(text, signal) && text.size > signal.size && text.data[signal.size] == ':')) {
+        if (exact || (str_starts(text, signal) && text.size > signal.size &&
+                      text.data[signal.size] == ':')) {
             u64 skip = exact ? 0 : signal.size + 1;
-            while (skip < text.size && text.data[skip] == ' ') skip++;
+            while (skip < text.size && text.data[skip] == ' ')
+                skip++;
             return fail((Err)code, "%.*s", (int)(text.size - skip), text.data + skip);
         }
     }

@@ -142,7 +142,8 @@ static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *
     }
     const ApiEntry *entry = api_find_path(str_of(method), path, &rest, &other);
     if (entry == NULL && other)
-        return refuse(r->connection, 405, fail_name(E_USAGE), "this path is called with another method");
+        return refuse(r->connection, 405, fail_name(E_USAGE),
+                      "this path is called with another method");
     if (entry == NULL) return refuse(r->connection, 404, fail_name(E_NOT_FOUND), "no such path");
     if (r->http->options.q_only && !is_health(path))
         return refuse(r->connection, 403, fail_name(E_DENIED), "this server answers q IPC only");
@@ -194,7 +195,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
             str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length"));
         if (text.size > 0 && str_i64(text, &length) && length > (i64)most) {
             r->queued = true;
-            return refuse(connection, 413, fail_name(E_LIMIT), "the body is larger than this server takes");
+            return refuse(connection, 413, fail_name(E_LIMIT),
+                          "the body is larger than this server takes");
         }
         return MHD_YES;
     }
@@ -210,7 +212,8 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     }
     if (r->too_large) {
         r->queued = true;
-        return refuse(connection, 413, fail_name(E_LIMIT), "the body is larger than this server takes");
+        return refuse(connection, 413, fail_name(E_LIMIT),
+                      "the body is larger than this server takes");
     }
     if (!r->dispatched) return dispatch(r, method, r->url);
     if (r->response == NULL) return r->call == NULL ? MHD_NO : MHD_YES;

@@ -1,8 +1,9 @@
 /*
  * http: HTTP connections of a server, over libmicrohttpd; the only file that sees it.
  *
- * Driven by our loop (external polling): connections are handed over after the server looked at their first bytes. A request is
- * read whole (bounded), becomes a Call, and its connection sleeps until the call is answered.
+ * Driven by our loop (external polling): connections are handed over after the server looked at
+ * their first bytes. A request is read whole (bounded), becomes a Call, and its connection sleeps
+ * until the call is answered.
  */
 #ifndef SERVE_HTTP_H
 #define SERVE_HTTP_H
@@ -12,7 +13,8 @@
 typedef struct Http Http;
 
 /* Starts the HTTP side of a server. */
-MUST_USE Err http_make(Http **http, Server *server, Loop *loop, const ServerOptions *o, ServerCounts *counts);
+MUST_USE Err http_make(Http **http, Server *server, Loop *loop, const ServerOptions *o,
+                       ServerCounts *counts);
 
 /* Takes over an accepted connection; closes it when it cannot be taken. */
 void http_add(Http *http, int fd);

@@ -1,13 +1,16 @@
 /*
  * ipc: q IPC connections.
  *
- * A connection: handshake (bytes up to a zero, then one byte back) -> messages by length -> closed. Requests become Calls,
- * kept in the order of arrival; an answer that is ready before those in front of it waits in its Call. Answers of a turn are
- * appended to one buffer and written at the turn's end, so a group commit acknowledges many requests by one system call.
- * Pushes wait while a synchronous request is unanswered (q-ipc.md 4). A malformed message closes the connection, as q does.
+ * A connection: handshake (bytes up to a zero, then one byte back) -> messages by length -> closed.
+ * Requests become Calls, kept in the order of arrival; an answer that is ready before those in
+ * front of it waits in its Call. Answers of a turn are appended to one buffer and written at the
+ * turn's end, so a group commit acknowledges many requests by one system call. Pushes wait while a
+ * synchronous request is unanswered (q-ipc.md 4). A malformed message closes the connection, as q
+ * does.
  *
- * Bounds: handshake size and time, message size, calls in flight and bytes to be sent of a connection: beyond the last two
- * we stop reading from it until it has drained. A Call outlives its connection until its handler answers.
+ * Bounds: handshake size and time, message size, calls in flight and bytes to be sent of a
+ * connection: beyond the last two we stop reading from it until it has drained. A Call outlives its
+ * connection until its handler answers.
  */
 #include "serve/ipc.h"
 
@@ -23,10 +26,12 @@
 #define IPC_PAUSE_BYTES (32u << 20)  /* unsent bytes at which reading pauses */
 #define IPC_CAPABILITY  6            /* the highest that we speak */
 #define IPC_FREE_CALLS  1024         /* call structs kept for reuse */
+#define IPC_IDLE_MS     10000        /* for the handshake, and to take the last answers */
+#define IPC_AHEAD       3 /* memory made ready for a message, in times of what is there */
 
 typedef struct Conn {
     List link;
-    List dirty_link;    /* in Ipc.dirty while there is something to send */
+    List dirty_link; /* in Ipc.dirty while there is something to send */
     Ipc *ipc;
     int fd;
     bool local, shaken, closing, dirty, paused;
@@ -129,15 +134,22 @@ static void mark_dirty(Conn *c)
     loop_again(c->ipc->loop);
 }
 
+/* The handshake did not come, or the last answers were not taken. */
 static void on_timeout(void *arg)
 {
     Conn *c = arg;
-    if (!c->shaken) conn_close(c);
+    if (!c->shaken || c->closing) conn_close(c);
+}
+
+static u32 idle_ms(const Ipc *ipc)
+{
+    return ipc->options.idle_ms == 0 ? IPC_IDLE_MS : ipc->options.idle_ms;
 }
 
 void ipc_add(Ipc *ipc, int fd, bool local)
 {
-    u32 most = ipc->options.connections_max == 0 ? BOUND_CONNECTIONS_MAX : ipc->options.connections_max;
+    u32 most =
+        ipc->options.connections_max == 0 ? BOUND_CONNECTIONS_MAX : ipc->options.connections_max;
     Conn *c = ipc->conn_count >= most ? NULL : calloc(1, sizeof *c);
     if (c == NULL) {
         ipc->counts->refused++;
@@ -156,7 +168,7 @@ void ipc_add(Ipc *ipc, int fd, bool local)
         conn_close(c);
         return;
     }
-    loop_timer(ipc->loop, &c->timer, ipc->options.idle_ms == 0 ? 10000 : ipc->options.idle_ms, 0, on_timeout, c);
+    loop_timer(ipc->loop, &c->timer, idle_ms(ipc), 0, on_timeout, c);
 }
 
 /* Writes what is waiting; false when the connection is gone. */
@@ -183,8 +195,11 @@ static bool conn_flush(Conn *c)
         conn_close(c);
         return false;
     }
-    c->paused = c->out.size - c->out_at > IPC_PAUSE_BYTES || c->call_count >= IPC_CALLS_MAX;
+    c->paused =
+        c->closing || c->out.size - c->out_at > IPC_PAUSE_BYTES || c->call_count >= IPC_CALLS_MAX;
     loop_watch_events(&c->watch, (c->paused ? 0 : LOOP_READ) | (waiting ? LOOP_WRITE : 0));
+    if (c->closing && c->timer.handle == NULL) /* a peer that never reads shall not stay for ever */
+        loop_timer(c->ipc->loop, &c->timer, idle_ms(c->ipc), 0, on_timeout, c);
     return true;
 }
 
@@ -195,7 +210,9 @@ void ipc_flush(Ipc *ipc)
         list_remove(&c->dirty_link);
         c->dirty = false;
         bool paused = c->paused;
-        if (conn_flush(c) && paused && !c->paused && c->shaken) take_messages(c); /* what came before the pause */
+        if (!conn_flush(c) || !paused || c->paused || !c->shaken) continue;
+        take_messages(c); /* what came before the pause */
+        if (c->closing) mark_dirty(c);
     }
 }
 
@@ -313,13 +330,15 @@ void ipc_push(Ipc *ipc, void *conn, Buf *message)
 static bool handshake(Conn *c)
 {
     u64 end = 0;
-    while (end < c->in.size && c->in.data[end] != 0) end++;
+    while (end < c->in.size && c->in.data[end] != 0)
+        end++;
     if (end == c->in.size) {
         if (c->in.size > BOUND_HANDSHAKE_MAX) c->closing = true;
         return false;
     }
     u8 capability = end == 0 ? 0 : c->in.data[end - 1];
-    if (end == 0 || end > BOUND_HANDSHAKE_MAX || capability > 127 || (capability > 6 && capability >= ' ')) {
+    if (end == 0 || end > BOUND_HANDSHAKE_MAX || capability > 127 ||
+        (capability > 6 && capability >= ' ')) {
         c->closing = true; /* no capability byte: the old text protocol */
         return false;
     }
@@ -333,7 +352,8 @@ static bool handshake(Conn *c)
     return !c->closing;
 }
 
-/* Splits a request into function name and arguments; false when it is no call of ours and was answered. */
+/* Splits a request into function name and arguments; false when it is no call of ours and was
+ * answered. */
 static bool parse_call(Call *call)
 {
     WireObject o;
@@ -360,7 +380,8 @@ static bool parse_call(Call *call)
         next += first.size;
         for (u64 i = 1; i < count; i++) {
             call->arg_at[call->arg_count] = next;
-            if (wire_object(next, (u64)(call->body + call->size - next), true, &call->args[call->arg_count]) != E_OK) {
+            if (wire_object(next, (u64)(call->body + call->size - next), true,
+                            &call->args[call->arg_count]) != E_OK) {
                 call_fail(call, fail_last());
                 return false;
             }
@@ -393,15 +414,15 @@ static void dispatch(Call *call)
 {
     Value nothing = value_null();
     if (!parse_call(call)) return;
-    Str name = str_trim(call->name);
+    Str name = call->name = str_trim(call->name);
     const ApiEntry *entry = api_find(name);
     if (entry != NULL) {
-        call->name = name;
         api_dispatch(entry, call);
     } else if (name.size == 0 && call->arg_count == 0) {
         call_value(call, &nothing); /* "" asks only whether all before it was handled */
     } else if (!api_text_dispatch(call)) {
-        call_fail(call, fail(E_UNSUPPORTED, "%.*s: not a function of this server", (int)MIN(name.size, 60), name.data));
+        call_fail(call, fail(E_UNSUPPORTED, "%.*s: not a function of this server",
+                             (int)MIN(name.size, 60), name.data));
     }
 }
 
@@ -409,9 +430,12 @@ static void dispatch(Call *call)
 static bool is_brief(const u8 *body, u64 size)
 {
     WireObject list, first;
-    if (wire_object(body, size, true, &list) != E_OK || list.type != QT_LIST || list.count == 0) return false;
+    if (wire_object(body, size, true, &list) != E_OK || list.type != QT_LIST || list.count == 0)
+        return false;
     if (wire_object(list.data, size - (u64)(list.data - body), true, &first) != E_OK) return false;
-    Str name = {(const char *)first.data, first.type == -QT_SYMBOL ? first.size - 2 : first.type == QT_CHAR ? first.count : 0};
+    Str name = {(const char *)first.data, first.type == -QT_SYMBOL ? first.size - 2
+                                          : first.type == QT_CHAR  ? first.count
+                                                                   : 0};
     const ApiEntry *entry = api_find(name);
     return entry != NULL && api_is_brief(entry);
 }
@@ -458,14 +482,20 @@ static void take_messages(Conn *c)
             break;
         }
         if (c->in.size - at < h.size) {
-            u8 *place = NULL; /* make room at once instead of doubling up to it */
-            if (buf_room(&c->in, h.size - (c->in.size - at), &place) != E_OK) c->closing = true;
+            u8 *place =
+                NULL; /* fewer, larger steps than doubling; never much beyond what has come */
+            u64 have = c->in.size - at,
+                more = MIN(h.size - have, MAX(IPC_READ_SIZE, IPC_AHEAD * have));
+            if (buf_room(&c->in, more, &place) != E_OK) c->closing = true;
             break;
         }
         if (!take_message(c, at, h.size)) c->closing = true;
         at += h.size;
     }
     buf_drop(&c->in, at);
+    if (c->call_count < IPC_CALLS_MAX || c->closing) return;
+    c->paused = true; /* until answers have gone out: ipc_flush goes on here */
+    loop_watch_events(&c->watch, c->out_at < c->out.size ? LOOP_WRITE : 0);
 }
 
 static void read_some(Conn *c)
@@ -507,7 +537,8 @@ void ipc_free(Ipc *ipc)
 {
     if (ipc == NULL) return;
     ipc_flush(ipc);
-    while (!list_empty(&ipc->conns)) conn_close(LIST_ENTRY(ipc->conns.next, Conn, link));
+    while (!list_empty(&ipc->conns))
+        conn_close(LIST_ENTRY(ipc->conns.next, Conn, link));
     while (!list_empty(&ipc->free_calls)) {
         Call *c = LIST_ENTRY(ipc->free_calls.next, Call, link);
         list_remove(&c->link);

@@ -11,7 +11,8 @@
 typedef struct Ipc Ipc;
 
 /* What the connections of a server share. */
-MUST_USE Err ipc_make(Ipc **ipc, Server *server, Loop *loop, const ServerOptions *o, ServerCounts *counts);
+MUST_USE Err ipc_make(Ipc **ipc, Server *server, Loop *loop, const ServerOptions *o,
+                      ServerCounts *counts);
 
 /* Takes over an accepted connection; closes it when there is no room for it. */
 void ipc_add(Ipc *ipc, int fd, bool local);

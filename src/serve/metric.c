@@ -1,8 +1,8 @@
 /*
  * metric: counters and gauges as OpenMetrics text.
  *
- * Metrics stand in one array sorted by (name, labels), so that printing groups a family without work. Counters are printed with
- * the suffix _total, as the format wants. Loop thread only.
+ * Metrics stand in one array sorted by (name, labels), so that printing groups a family without
+ * work. Counters are printed with the suffix _total, as the format wants. Loop thread only.
  */
 #include "serve/metric.h"
 
@@ -25,10 +25,12 @@ static struct {
     Arena memory;
     Metric *all[METRIC_COUNT_MAX];
     u32 count;
+
     struct {
         void (*collect)(void *arg);
         void *arg;
     } collectors[METRIC_COLLECT_MAX];
+
     u32 collector_count;
     Metric overflow; /* what does not fit is counted into nothing */
 } METRICS;
@@ -87,7 +89,8 @@ static Err write_one(Buf *out, const Metric *m, bool first)
     Err err = E_OK;
     bool whole = m->value == floor(m->value) && fabs(m->value) < 1e15;
     const char *type = m->kind == METRIC_COUNTER ? "counter" : "gauge";
-    if (first) TRY(buf_format(out, "# TYPE %s %s\n# HELP %s %s\n", m->name, type, m->name, m->help));
+    if (first)
+        TRY(buf_format(out, "# TYPE %s %s\n# HELP %s %s\n", m->name, type, m->name, m->help));
     TRY(buf_format(out, "%s%s", m->name, m->kind == METRIC_COUNTER ? "_total" : ""));
     if (m->labels[0] != 0) TRY(buf_format(out, "{%s}", m->labels));
     TRY(whole ? buf_format(out, " %.0f\n", m->value) : buf_format(out, " %.9g\n", m->value));
@@ -98,9 +101,11 @@ done:
 Err metric_write(Buf *out)
 {
     Err err = E_OK;
-    for (u32 i = 0; i < METRICS.collector_count; i++) METRICS.collectors[i].collect(METRICS.collectors[i].arg);
+    for (u32 i = 0; i < METRICS.collector_count; i++)
+        METRICS.collectors[i].collect(METRICS.collectors[i].arg);
     for (u32 i = 0; i < METRICS.count; i++)
-        TRY(write_one(out, METRICS.all[i], i == 0 || strcmp(METRICS.all[i]->name, METRICS.all[i - 1]->name) != 0));
+        TRY(write_one(out, METRICS.all[i],
+                      i == 0 || strcmp(METRICS.all[i]->name, METRICS.all[i - 1]->name) != 0));
     TRY(buf_text(out, "# EOF\n"));
 done:
     return err;

@@ -13,7 +13,8 @@ typedef enum { METRIC_COUNTER, METRIC_GAUGE } MetricKind;
 
 typedef struct Metric Metric;
 
-/* Makes (or finds) a metric; `labels` is "" or `table="trade"` (already escaped). Names are kept; valid for ever. */
+/* Makes (or finds) a metric; `labels` is "" or `table="trade"` (already escaped). Names are kept;
+ * valid for ever. */
 Metric *metric_get(MetricKind kind, const char *name, const char *labels, const char *help);
 
 /* Adds to a counter; sets a gauge. */

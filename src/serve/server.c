@@ -1,9 +1,10 @@
 /*
  * server: one port for q IPC and HTTP.
  *
- * An accepted connection waits here until its first bytes tell what it speaks: an HTTP method goes to http.c, a TLS hello is
- * closed, everything else is a q handshake. Few bytes that could still become a method are looked at again a little later. A
- * connection that says nothing within the idle time is closed.
+ * An accepted connection waits here until its first bytes tell what it speaks: an HTTP method goes
+ * to http.c, a TLS hello is closed, everything else is a q handshake. Few bytes that could still
+ * become a method are looked at again a little later. A connection that says nothing within the
+ * idle time is closed.
  */
 #include "serve/server.h"
 
@@ -17,6 +18,7 @@
 
 #define SERVER_ACCEPT_MAX 64 /* connections accepted in one turn */
 #define SERVER_AGAIN_MS   5
+#define SERVER_FULL_MS    100 /* pause after descriptors ran out */
 
 struct Server {
     Loop *loop;
@@ -25,12 +27,17 @@ struct Server {
     int fd;
     u16 port;
     LoopWatch watch;
-    List fresh;     /* accepted, not yet known what they speak */
+    LoopTimer full;
+    List fresh; /* accepted, not yet known what they speak */
     u32 fresh_count;
     Ipc *ipc;
     Http *http;
     bool closed;
+    struct Server *parked; /* the closed one before */
 };
+
+/* Closed servers: the turn hook of a loop keeps a pointer as long as the loop lives. */
+static Server *parked;
 
 typedef struct {
     List link;
@@ -47,7 +54,8 @@ typedef enum { SPEAKS_UNKNOWN, SPEAKS_HTTP, SPEAKS_Q, SPEAKS_TLS } Speaks;
 /* What the first bytes tell. */
 static Speaks sniff(const char *bytes, u64 size)
 {
-    static const char *const methods[] = {"GET ", "POST ", "PUT ", "DELETE ", "HEAD ", "OPTIONS ", "PATCH "};
+    static const char *const methods[] = {"GET ",  "POST ",    "PUT ",  "DELETE ",
+                                          "HEAD ", "OPTIONS ", "PATCH "};
     if (size == 0) return SPEAKS_UNKNOWN;
     if (bytes[0] == 0x16) return SPEAKS_TLS;
     for (u32 i = 0; i < COUNT_OF(methods); i++) {
@@ -106,9 +114,7 @@ static void look(void *arg, int events)
         loop_watch_events(&f->watch, 0); /* the bytes stay readable: do not spin on them */
         loop_timer(s->loop, &f->timer, SERVER_AGAIN_MS, 0, look_again, f);
         return;
-    case SPEAKS_TLS:
-        give_up(f);
-        return;
+    case SPEAKS_TLS: give_up(f); return;
     case SPEAKS_HTTP:
         fresh_free(f);
         http_add(s->http, fd);
@@ -120,6 +126,8 @@ static void look(void *arg, int events)
     }
 }
 
+static void on_room(void *arg) { loop_watch_events(&((Server *)arg)->watch, LOOP_READ); }
+
 static void on_accept(void *arg, int events)
 {
     Server *s = arg;
@@ -127,7 +135,13 @@ static void on_accept(void *arg, int events)
     for (u32 i = 0; i < SERVER_ACCEPT_MAX; i++) {
         int fd = -1;
         bool local = false;
-        if (sock_accept(s->fd, &fd, &local) != E_OK || fd < 0) return;
+        if (sock_accept(s->fd, &fd, &local) !=
+            E_OK) { /* those who wait stay readable: do not spin */
+            loop_watch_events(&s->watch, 0);
+            loop_timer(s->loop, &s->full, SERVER_FULL_MS, 0, on_room, s);
+            return;
+        }
+        if (fd < 0) return;
         s->counts.accepted++;
         Fresh *f = s->fresh_count >= BOUND_CONNECTIONS_MAX ? NULL : calloc(1, sizeof *f);
         if (f == NULL) {
@@ -188,11 +202,14 @@ void server_close(Server *s)
     if (s == NULL || s->closed) return;
     s->closed = true;
     loop_unwatch(&s->watch);
+    loop_timer_stop(&s->full);
     sock_close(&s->fd);
-    while (!list_empty(&s->fresh)) give_up(LIST_ENTRY(s->fresh.next, Fresh, link));
+    while (!list_empty(&s->fresh))
+        give_up(LIST_ENTRY(s->fresh.next, Fresh, link));
     ipc_free(s->ipc);
     http_free(s->http);
     s->ipc = NULL;
     s->http = NULL;
-    /* the turn hook keeps a pointer: the struct lives as long as the loop */
+    s->parked = parked;
+    parked = s;
 }

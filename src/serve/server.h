@@ -1,7 +1,8 @@
 /*
  * server: one listening port for q IPC and HTTP: the first bytes of a connection tell which.
  *
- * GET/POST/PUT/DELETE/HEAD/OPTIONS -> http (over libmicrohttpd); anything else is a q handshake (ipc). TLS hellos are closed.
+ * GET/POST/PUT/DELETE/HEAD/OPTIONS -> http (over libmicrohttpd); anything else is a q handshake
+ * (ipc). TLS hellos are closed.
  */
 #ifndef SERVE_SERVER_H
 #define SERVE_SERVER_H
@@ -31,10 +32,11 @@ MUST_USE Err server_open(Server **s, Loop *loop, const ServerOptions *o);
 /* The port it listens on. */
 u16 server_port(const Server *s);
 
-/* Sends an asynchronous message (whole IPC message, memory taken over) to a q connection: news, pushes. Held back while a
- * synchronous request of that connection is unanswered (q-ipc.md 4). */
+/* Sends an asynchronous message (whole IPC message, memory taken over) to a q connection: news,
+ * pushes. Held back while a synchronous request of that connection is unanswered (q-ipc.md 4). */
 void server_push(Server *s, void *conn, Buf *message);
 
+/* What happened so far; valid until server_close. */
 const ServerCounts *server_counts(const Server *s);
 
 /* Stops listening, answers what can be answered, closes all; NULL is allowed. */

@@ -77,7 +77,7 @@ static Err find_bases(const char *folder, Str tier, Str id, Arena *a, char **idb
 
 /* ---- the checks */
 
-static Err check_all(CheckDb *db)
+static Err check_all(CheckView *db)
 {
     Err err = E_OK;
     TRY(check_view(db));
@@ -87,7 +87,7 @@ done:
     return err;
 }
 
-static Err check_assembly(const OptionsCommon *o, CheckDb *db, Config *config)
+static Err check_assembly(const OptionsCommon *o, CheckView *db, Config *config)
 {
     Err err = E_OK;
     ConfigSource source;
@@ -103,7 +103,7 @@ done:
     return err;
 }
 
-static Err check_marked(const char *folder, const OptionsCommon *o, Str tier, Str id, CheckDb *db)
+static Err check_marked(const char *folder, const OptionsCommon *o, Str tier, Str id, CheckView *db)
 {
     Err err = E_OK;
     Arena a = {0};
@@ -116,7 +116,7 @@ done:
     return err;
 }
 
-static Err check_path(const char *path, OptionsCommon *o, CheckDb *db, Config *config)
+static Err check_path(const char *path, OptionsCommon *o, CheckView *db, Config *config)
 {
     Err err = E_OK;
     Arena a = {0};
@@ -142,7 +142,7 @@ done:
     return err;
 }
 
-static Err report(const CheckDb *db, bool json)
+static Err report(const CheckView *db, bool json)
 {
     Buf out = {0};
     Err err = findings_write(&db->findings, json, &out);
@@ -164,7 +164,7 @@ int check_main(int argc, char **argv)
 {
     Err err = E_OK;
     OptionsCommon o = {0};
-    CheckDb *db = NULL;
+    CheckView *db = NULL;
     Config config = {0};
     Arena a = {0};
     bool json = false;
@@ -172,7 +172,7 @@ int check_main(int argc, char **argv)
         OPTIONS_COMMON(o), {"json", NULL, NULL, &json, "one JSON object a finding"}, {0}};
     TRY(options_parse(&argc, argv, options));
     if (argc != 1) TRY(fail(E_USAGE, "silt check DIR|ASSEMBLY: one path is expected"));
-    db = arena_new(&a, CheckDb);
+    db = arena_new(&a, CheckView);
     TRY(check_path(argv[0], &o, db, &config));
     TRY(report(db, json));
 done:

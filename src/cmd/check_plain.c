@@ -35,7 +35,7 @@ typedef struct {
 
 typedef struct {
     Findings *findings;
-    CheckDomains domains;
+    CheckTableDomains domains;
     Arena memory;
     PlainPart *parts;
     u64 part_count, part_room;

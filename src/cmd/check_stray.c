@@ -20,7 +20,7 @@
 
 /* What is named. */
 typedef struct {
-    CheckDb *db;
+    CheckView *db;
     Map paths;    /* part folders */
     Map segments; /* names */
     Map views, hdbs;
@@ -57,7 +57,7 @@ static Err note_views(Named *n)
 {
     DirEntry *e = NULL;
     u64 count = 0, number = 0;
-    CheckDb *db = n->db;
+    CheckView *db = n->db;
     Err err = list(dir_join(&n->memory, db->root.idb, "manifest", NULL), &n->memory, &e, &count);
     for (u64 i = 0; i < count && err == E_OK; i++) {
         View *v = NULL;
@@ -182,7 +182,7 @@ done:
     return err;
 }
 
-Err check_stray(CheckDb *db)
+Err check_stray(CheckView *db)
 {
     static const char *const idb_names[] = {
         "current", "current.new", "seg",        "manifest", "data",           "spill", "stage",

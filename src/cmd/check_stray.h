@@ -7,6 +7,6 @@
 #include "cmd/check_view.h"
 
 /* Looks for it. E_MEMORY and the like only. */
-MUST_USE Err check_stray(CheckDb *db);
+MUST_USE Err check_stray(CheckView *db);
 
 #endif

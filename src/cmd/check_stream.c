@@ -109,7 +109,7 @@ static Err check_file(void *arg, u64 i)
 }
 
 /* One folder of logs; *end tells where its sound records end, *oldest where they begin. */
-static Err check_folder(CheckDb *db, const char *folder, bool stream, u64 *oldest, u64 *end)
+static Err check_folder(CheckView *db, const char *folder, bool stream, u64 *oldest, u64 *end)
 {
     Err err = E_OK;
     Arena scratch = {0};
@@ -144,7 +144,7 @@ done:
     return err;
 }
 
-Err check_stream(CheckDb *db)
+Err check_stream(CheckView *db)
 {
     Err err = E_OK;
     Arena scratch = {0};

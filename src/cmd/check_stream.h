@@ -8,6 +8,6 @@
 
 /* Checks every record of the stream, the dead letters and the quarantine, in parallel over files.
  * E_MEMORY and the like only; what is wrong stands in the findings. */
-MUST_USE Err check_stream(CheckDb *db);
+MUST_USE Err check_stream(CheckView *db);
 
 #endif

@@ -35,7 +35,7 @@
 /* ---- domains */
 
 /* Ranks of a domain's indices by name. */
-static Err rank_domain(CheckDomains *d, const Domain *domain, u32 **out)
+static Err rank_domain(CheckTableDomains *d, const Domain *domain, u32 **out)
 {
     Err err = E_OK;
     Arena scratch = {0};
@@ -52,10 +52,10 @@ done:
     return err;
 }
 
-Err check_table_domain(CheckDomains *d, const char *name, const char *path, u64 size)
+Err check_table_domain(CheckTableDomains *d, const char *name, const char *path, u64 size)
 {
-    if (d->count == CHECK_DOMAINS_MAX)
-        return fail(E_LIMIT, "%s: more than %d domains", path, CHECK_DOMAINS_MAX);
+    if (d->count == CHECK_TABLE_DOMAINS_MAX)
+        return fail(E_LIMIT, "%s: more than %d domains", path, CHECK_TABLE_DOMAINS_MAX);
     Err err = domain_open(&d->all[d->count].domain, path, size);
     if (err != E_OK) return err;
     d->all[d->count].name = arena_text(&d->memory, name, strlen(name));
@@ -64,7 +64,7 @@ Err check_table_domain(CheckDomains *d, const char *name, const char *path, u64 
     return err;
 }
 
-void check_table_domains_free(CheckDomains *d)
+void check_table_domains_free(CheckTableDomains *d)
 {
     for (u32 i = 0; i < d->count; i++)
         domain_close(&d->all[i].domain);
@@ -141,16 +141,16 @@ static void check_names(CheckTable *t, const Splay *s)
 
 /* ---- columns */
 
-static const CheckDomains *no_domains(void)
+static const CheckTableDomains *no_domains(void)
 {
-    static const CheckDomains none;
+    static const CheckTableDomains none;
     return &none;
 }
 
 /* The number of a column's domain, -1 when it is not there. */
 static i32 domain_of(const CheckTable *t, const Column *c)
 {
-    const CheckDomains *d = t->domains == NULL ? no_domains() : t->domains;
+    const CheckTableDomains *d = t->domains == NULL ? no_domains() : t->domains;
     for (u32 i = 0; i < d->count; i++)
         if (strcmp(d->all[i].name, c->domain) == 0) return (i32)i;
     return -1;

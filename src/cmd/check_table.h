@@ -11,7 +11,7 @@
 #include "db/view.h"
 #include "table/schema.h"
 
-#define CHECK_DOMAINS_MAX 64
+#define CHECK_TABLE_DOMAINS_MAX 64
 
 /* The domains of a database, and how their names are ordered. */
 typedef struct {
@@ -21,20 +21,20 @@ typedef struct {
         const char *name;
         Domain domain;
         u32 *rank; /* of each index; NULL when there was no memory for it */
-    } all[CHECK_DOMAINS_MAX];
+    } all[CHECK_TABLE_DOMAINS_MAX];
 
     Arena memory;
-} CheckDomains;
+} CheckTableDomains;
 
 /* Loads a domain file's first `size` bytes (~0 = all) under a name. */
-MUST_USE Err check_table_domain(CheckDomains *d, const char *name, const char *path, u64 size);
+MUST_USE Err check_table_domain(CheckTableDomains *d, const char *name, const char *path, u64 size);
 
 /* Frees; idempotent. */
-void check_table_domains_free(CheckDomains *d);
+void check_table_domains_free(CheckTableDomains *d);
 
 typedef struct {
     const char *path;
-    const CheckDomains *domains;
+    const CheckTableDomains *domains;
     const Schema *schema;  /* NULL = not known */
     const PartTable *told; /* what the manifest says of it; NULL = nothing */
     Place place;           /* whose sort keys hold */

@@ -58,7 +58,7 @@ bool check_view_marker(const char *folder, Arena *a, Str *assembly, Str *tier, S
 }
 
 /* Adds a tier that a segment names, once. */
-static Err note_tier(CheckDb *db, Tier *tiers, u32 *count, Str name, Str path)
+static Err note_tier(CheckView *db, Tier *tiers, u32 *count, Str name, Str path)
 {
     if (str_starts(path, STR("tier:")))
         return fail(E_USAGE, "tier %.*s has a store of its own: give the assembly file to check it",
@@ -75,7 +75,7 @@ static Err note_tier(CheckDb *db, Tier *tiers, u32 *count, Str name, Str path)
 
 /* The tiers that the segments' parts are said to be in, read off the text: `part k d n TIER
  * PATH`. */
-static Err find_tiers(CheckDb *db, Tier *tiers, u32 *count)
+static Err find_tiers(CheckView *db, Tier *tiers, u32 *count)
 {
     Err err = E_OK;
     Arena scratch = {0};
@@ -122,13 +122,13 @@ static bool is_running(const char *idb)
     return busy;
 }
 
-Err check_view_open(CheckDb *db, const char *name, const char *idb, const char *hdb,
+Err check_view_open(CheckView *db, const char *name, const char *idb, const char *hdb,
                     const char *wal, const Tier *tiers, u32 tier_count)
 {
     Err err = E_OK;
     Str assembly = {0}, tier = {0}, id = {0};
     char *base_idb = NULL, *base_hdb = NULL;
-    *db = (CheckDb){0};
+    *db = (CheckView){0};
     TRY(dir_absolute(idb, &db->memory, &base_idb));
     TRY(dir_absolute(hdb, &db->memory, &base_hdb));
     if (name == NULL && check_view_marker(base_idb, &db->memory, &assembly, &tier, &id))
@@ -145,7 +145,7 @@ done:
     return err;
 }
 
-void check_view_close(CheckDb *db)
+void check_view_close(CheckView *db)
 {
     if (db->view != NULL) view_close(&db->cache, db->view);
     db->view = NULL;
@@ -158,7 +158,7 @@ void check_view_close(CheckDb *db)
 
 /* ---- markers, links, manifests */
 
-static void check_markers(CheckDb *db)
+static void check_markers(CheckView *db)
 {
     Str assembly[2] = {{0}}, tier[2] = {{0}}, id[2] = {{0}};
     const char *base[2] = {db->root.idb, db->root.hdb};
@@ -184,7 +184,7 @@ static void check_markers(CheckDb *db)
 }
 
 /* Reads one manifest or segment file by itself. */
-static void check_manifest_file(CheckDb *db, const char *path, const char *name)
+static void check_manifest_file(CheckView *db, const char *path, const char *name)
 {
     Arena scratch = {0};
     u8 *data = NULL;
@@ -227,7 +227,7 @@ static void check_manifest_file(CheckDb *db, const char *path, const char *name)
     arena_free(&scratch);
 }
 
-static Err check_manifests(CheckDb *db)
+static Err check_manifests(CheckView *db)
 {
     Err err = E_OK;
     Arena scratch = {0};
@@ -246,7 +246,7 @@ static Err check_manifests(CheckDb *db)
 }
 
 /* <hdb>/current. */
-static void check_hdb_link(CheckDb *db)
+static void check_hdb_link(CheckView *db)
 {
     Arena scratch = {0};
     char *target = NULL;
@@ -271,7 +271,7 @@ static void check_hdb_link(CheckDb *db)
 /* ---- folders of links */
 
 /* Where a link leads, absolute, in the arena; NULL with a finding when it is none. */
-static char *follow(CheckDb *db, Arena *a, const char *folder, const char *name)
+static char *follow(CheckView *db, Arena *a, const char *folder, const char *name)
 {
     char *target = NULL, *path = dir_join(a, folder, name, NULL), *whole = NULL;
     Err err = dir_read_link(path, a, &target);
@@ -291,7 +291,7 @@ static u32 part_name(const Part *p, char out[TEMPORAL_TEXT_MAX])
 }
 
 /* Checks the links of one folder against the parts by name; marks those that were met. */
-static Err check_links(CheckDb *db, const char *folder, const Map *names, const Part **parts,
+static Err check_links(CheckView *db, const char *folder, const Map *names, const Part **parts,
                        bool *met, bool top)
 {
     Err err = E_OK;
@@ -327,7 +327,7 @@ done:
 }
 
 /* Follows the lines of par.txt. */
-static Err check_par(CheckDb *db, const char *folder, const Map *names, const Part **parts,
+static Err check_par(CheckView *db, const char *folder, const Map *names, const Part **parts,
                      bool *met)
 {
     Err err = E_OK;
@@ -356,7 +356,7 @@ done:
 }
 
 /* The folder idb.N or hdb.M of the view. */
-static Err check_folder(CheckDb *db, PartKind kind)
+static Err check_folder(CheckView *db, PartKind kind)
 {
     Err err = E_OK;
     Arena scratch = {0};
@@ -401,7 +401,7 @@ done:
 
 /* ---- the domain */
 
-static Err check_domain(CheckDb *db)
+static Err check_domain(CheckView *db)
 {
     const char *path = db->root.sym;
     File f = FILE_NONE;
@@ -440,7 +440,7 @@ static Err check_domain(CheckDb *db)
 
 /* All tables of all parts. */
 typedef struct {
-    CheckDb *db;
+    CheckView *db;
     CheckTable *tables;
     const Part **part_of;
     u64 count, done;
@@ -461,7 +461,7 @@ static Err check_one(void *arg, u64 i)
 }
 
 /* What stands in a part's folder beside its tables. */
-static void check_part_names(CheckDb *db, const Part *p)
+static void check_part_names(CheckView *db, const Part *p)
 {
     Arena scratch = {0};
     DirEntry *e = NULL;
@@ -477,7 +477,7 @@ static void check_part_names(CheckDb *db, const Part *p)
 }
 
 /* Each part holds each table: those of the assembly, else those of the newest part. */
-static void check_part_tables(CheckDb *db, const Part *p, const Part *newest)
+static void check_part_tables(CheckView *db, const Part *p, const Part *newest)
 {
     u32 count = db->tables != NULL ? db->tables->count : newest->table_count;
     for (u32 i = 0; i < count; i++) {
@@ -491,7 +491,7 @@ static void check_part_tables(CheckDb *db, const Part *p, const Part *newest)
 
 static void add_part(Work *w, const Part *p)
 {
-    CheckDb *db = w->db;
+    CheckView *db = w->db;
     check_part_names(db, p);
     for (u32 i = 0; i < p->table_count; i++) {
         const PartTable *t = &p->tables[i];
@@ -517,7 +517,7 @@ static void add_part(Work *w, const Part *p)
 }
 
 /* Columns and types of the table are those that the newest part has. */
-static void compare_columns(CheckDb *db, const CheckTable *t, const CheckTable *newest)
+static void compare_columns(CheckView *db, const CheckTable *t, const CheckTable *newest)
 {
     if (!t->readable || !newest->readable || t == newest) return;
     bool same = t->column_count == newest->column_count;
@@ -532,7 +532,7 @@ static void compare_columns(CheckDb *db, const CheckTable *t, const CheckTable *
                      "its columns differ from those in the newest part, %s", newest->path);
 }
 
-static Err check_parts(CheckDb *db, PartKind kind)
+static Err check_parts(CheckView *db, PartKind kind)
 {
     Err err = E_OK;
     Work w = {.db = db};
@@ -565,7 +565,7 @@ done:
     return err;
 }
 
-Err check_view(CheckDb *db)
+Err check_view(CheckView *db)
 {
     Err err = E_OK;
     Arena scratch = {0};

@@ -70,7 +70,7 @@ static void dump_unknown(DumpOut *o, const char *path, const char *name, u64 siz
     dump_out_end(o);
 }
 
-static void dump_file(DumpOut *o, const char *path, DumpDomain *domain)
+static void dump_file(DumpOut *o, const char *path, DumpColumnDomain *domain)
 {
     u8 head[DUMP_HEAD_SIZE] = {0};
     u64 got = 0, size = 0;
@@ -110,7 +110,7 @@ static void dump_link(DumpOut *o, const char *path)
     arena_free(&a);
 }
 
-static void dump_folder(DumpOut *o, const char *path, DumpDomain *domain, int depth)
+static void dump_folder(DumpOut *o, const char *path, DumpColumnDomain *domain, int depth)
 {
     Arena a = {0};
     DirEntry *e = NULL;
@@ -145,7 +145,7 @@ int dump_main(int argc, char **argv)
 {
     Err err = E_OK;
     DumpOut o = {0};
-    DumpDomain domain = {0};
+    DumpColumnDomain domain = {0};
     DirKind kind = DIR_ABSENT;
     Option options[] = {{"json", NULL, NULL, &o.json, "one JSON object a line"}, {0}};
     TRY(options_parse(&argc, argv, options));

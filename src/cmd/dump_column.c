@@ -28,17 +28,17 @@
 #define DUMP_ITEMS_MAX 64
 #define DUMP_LIST_HEAD 8
 
-void dump_column_forget(DumpDomain *d)
+void dump_column_forget(DumpColumnDomain *d)
 {
     domain_close(&d->domain);
     arena_free(&d->memory);
-    *d = (DumpDomain){0};
+    *d = (DumpColumnDomain){0};
 }
 
 /* ---- domains */
 
 /* Reads the domain when it is there; one that is damaged is as good as none here. */
-static bool take_domain(DumpDomain *d, const char *path)
+static bool take_domain(DumpColumnDomain *d, const char *path)
 {
     DirKind kind = DIR_ABSENT;
     if (d->path != NULL && strcmp(d->path, path) == 0) return true;
@@ -49,7 +49,7 @@ static bool take_domain(DumpDomain *d, const char *path)
     return true;
 }
 
-static bool find_domain(DumpDomain *d, const char *column, const char *name)
+static bool find_domain(DumpColumnDomain *d, const char *column, const char *name)
 {
     Arena a = {0};
     bool found = false;
@@ -70,7 +70,7 @@ done:
 
 /* ---- elements */
 
-static Value element(const Column *c, u64 row, const DumpDomain *d, Arena *a)
+static Value element(const Column *c, u64 row, const DumpColumnDomain *d, Arena *a)
 {
     if (c->type == QT_ENUM) {
         i64 index = column_index(c, row);
@@ -96,7 +96,7 @@ static Value element(const Column *c, u64 row, const DumpDomain *d, Arena *a)
     return value_at(&v, row);
 }
 
-static void put_elements(DumpOut *o, const Column *c, const DumpDomain *d)
+static void put_elements(DumpOut *o, const Column *c, const DumpColumnDomain *d)
 {
     Arena a = {0};
     u64 shown = MIN(c->rows, DUMP_SHOWN), rest = MIN(c->rows - shown, DUMP_SHOWN);
@@ -126,7 +126,7 @@ static void check_rows(DumpOut *o, const Column *c)
     }
 }
 
-static void put_column(DumpOut *o, const char *path, DumpDomain *d)
+static void put_column(DumpOut *o, const char *path, DumpColumnDomain *d)
 {
     Column c;
     dump_out_begin(o, path, "column");
@@ -230,7 +230,7 @@ static void put_heap(DumpOut *o, const char *path, const FileMap *map)
     dump_out_end(o);
 }
 
-bool dump_column(DumpOut *o, const char *path, DumpDomain *d)
+bool dump_column(DumpOut *o, const char *path, DumpColumnDomain *d)
 {
     static const u8 empty_list[8] = {0xff, 0x01};
     FileMap map = {0};

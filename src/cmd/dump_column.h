@@ -12,15 +12,15 @@ typedef struct {
     char *path;
     Domain domain;
     Arena memory;
-} DumpDomain;
+} DumpColumnDomain;
 
 /* Explains a file that begins like a kdb+ file; false when it does not. */
-bool dump_column(DumpOut *o, const char *path, DumpDomain *d);
+bool dump_column(DumpOut *o, const char *path, DumpColumnDomain *d);
 
 /* Explains what a table folder holds as a whole: columns, rows, whether they agree. */
 void dump_column_table(DumpOut *o, const char *path);
 
 /* Frees; idempotent. */
-void dump_column_forget(DumpDomain *d);
+void dump_column_forget(DumpColumnDomain *d);
 
 #endif

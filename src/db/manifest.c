@@ -349,7 +349,9 @@ static Err read_version(Lines *l, const char *what)
 static Err get_array(Arena *a, u64 count, u64 width, u64 max, const char *what, void **out)
 {
     if (count > max) return fail(E_LIMIT, "%" PRIu64 " %s; at most %" PRIu64, count, what, max);
-    return arena_try(a, count, width, out);
+    Err err = arena_try(a, count, width, out);
+    if (err == E_OK) ASSERT(*out != NULL);
+    return err;
 }
 
 static Err read_u64_line(Lines *l, const char *key, u64 *out)
@@ -447,6 +449,40 @@ done:
     return err;
 }
 
+/* The lines of which there is always one. */
+static Err read_view_header(Lines *l, View *v)
+{
+    Err err = E_OK;
+
+    struct {
+        const char *key;
+        u64 *field;
+    } numbers[] = {{"number", &v->number},
+                   {"hdb", &v->hdb},
+                   {"watermark", &v->watermark},
+                   {"eoi", &v->eoi},
+                   {"eod", &v->eod}};
+
+    TRY(read_version(l, "siltstone-view"));
+    for (u32 i = 0; i < COUNT_OF(numbers); i++)
+        TRY(read_u64_line(l, numbers[i].key, numbers[i].field));
+    TRY(lines_next(l, "eod-asked", 2));
+    TRY(get_u64(l, 0, &v->eod_asked));
+    TRY(get_u64(l, 1, &v->eod_upto));
+    TRY(read_u64_line(l, "sym", &v->sym_size));
+    TRY(read_i64_line(l, "committed", &v->committed));
+    TRY(read_i64_line(l, "interval-end", &v->interval_end));
+    TRY(read_i64_line(l, "day-end", &v->day_end));
+    TRY(lines_next(l, "lost", 2));
+    TRY(get_i64(l, 0, &v->lost_from));
+    TRY(get_i64(l, 1, &v->lost_to));
+    if (v->number == 0 || v->hdb == 0 || v->hdb > v->number) {
+        err = fail(E_CORRUPT, "view %" PRIu64 " with hdb.%" PRIu64, v->number, v->hdb);
+    }
+done:
+    return err;
+}
+
 Err manifest_read_view(Str text, const Root *r, View *v, ManifestSegment **segments, u32 *count)
 {
     Err err = E_OK;
@@ -456,26 +492,7 @@ Err manifest_read_view(Str text, const Root *r, View *v, ManifestSegment **segme
     *segments = NULL;
     *count = 0;
     TRY(lines_open(&l, text, &crc));
-    TRY(read_version(&l, "siltstone-view"));
-    TRY(read_u64_line(&l, "number", &v->number));
-    TRY(read_u64_line(&l, "hdb", &v->hdb));
-    TRY(read_u64_line(&l, "watermark", &v->watermark));
-    TRY(read_u64_line(&l, "eoi", &v->eoi));
-    TRY(read_u64_line(&l, "eod", &v->eod));
-    TRY(lines_next(&l, "eod-asked", 2));
-    TRY(get_u64(&l, 0, &v->eod_asked));
-    TRY(get_u64(&l, 1, &v->eod_upto));
-    TRY(read_u64_line(&l, "sym", &v->sym_size));
-    TRY(read_i64_line(&l, "committed", &v->committed));
-    TRY(read_i64_line(&l, "interval-end", &v->interval_end));
-    TRY(read_i64_line(&l, "day-end", &v->day_end));
-    TRY(lines_next(&l, "lost", 2));
-    TRY(get_i64(&l, 0, &v->lost_from));
-    TRY(get_i64(&l, 1, &v->lost_to));
-    if (v->number == 0 || v->hdb == 0 || v->hdb > v->number) {
-        err = fail(E_CORRUPT, "view %" PRIu64 " with hdb.%" PRIu64, v->number, v->hdb);
-        goto done;
-    }
+    TRY(read_view_header(&l, v));
     TRY(read_view_segments(&l, &v->memory, v->number, segments, count));
     TRY(read_publishers(&l, v));
     TRY(read_garbage(&l, r, v));

@@ -379,7 +379,7 @@ static Err mend_stages(const Root *r, const View *v, u64 *removed)
             TRY(mend_stage(r, v, path, removed));
         }
     }
-    TRY(dir_sync(stage));
+    if (count > 0) TRY(dir_sync(stage));
 done:
     arena_free(&scratch);
     return err;

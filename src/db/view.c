@@ -81,9 +81,8 @@ static Segment *segment_new(ViewCache *c)
     return s;
 }
 
-static void segment_free(ViewCache *c, Segment *s)
+static void segment_free(Segment *s)
 {
-    if (c->forget != NULL) c->forget(c->forget_arg, s);
     list_remove(&s->link);
     Arena memory = s->memory;
     arena_free(&memory);
@@ -128,7 +127,7 @@ static Err segment_open(ViewCache *c, const ManifestSegment *m, Segment **out)
     }
     if (err != E_OK) {
         err = fail_note(err, "%s", path);
-        segment_free(c, s);
+        segment_free(s);
         goto done;
     }
     *out = s;
@@ -163,7 +162,9 @@ static void let_go(ViewCache *c, Segment **segments, u32 count)
     for (u32 i = 0; i < count; i++) {
         if (segments[i] == NULL) continue;
         ASSERT(segments[i]->uses > 0);
-        if (--segments[i]->uses == 0) segment_free(c, segments[i]);
+        if (--segments[i]->uses > 0) continue;
+        if (c->forget != NULL) c->forget(c->forget_arg, segments[i]);
+        segment_free(segments[i]);
     }
 }
 

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "cmd/body.h"
 #include "cmd/catalogue.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
@@ -377,16 +378,13 @@ static Err arguments(Call *call, Value *args)
         if (str_starts(type, STR("application/octet-stream"))) {
             const u8 *body = NULL;
             u64 size = 0;
-            u8 kind = 0;
-            u8 *copy = arena_raw(&call->arena, call->data_size + 1);
-            if (call->data_size > 0) memcpy(copy, call->data, call->data_size);
-            Err err = wire_open(copy, call->data_size, &call->arena, &body, &size, &kind);
-            return err == E_OK ? wire_decode(body, size, &call->arena, args) : err;
+            Err err = body_open(call, &body, &size);
+            return err == E_OK ? body_decode(call, body, size, args) : err;
         }
         return json_parse((Str){(const char *)call->data, call->data_size}, &call->arena, args);
     }
     if (call->arg_count < 1) return fail(E_USAGE, ".kxi.getData: a dictionary of arguments is expected");
-    return wire_decode(call->arg_at[0], call->args[0].size, &call->arena, args);
+    return body_decode(call, call->arg_at[0], call->args[0].size, args);
 }
 
 /* The options of a q call stand behind the callback: they join the arguments. */

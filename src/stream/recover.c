@@ -11,17 +11,17 @@
  *     pages of an unsynced group.
  * What is bad before the position that is asked for does not matter to anybody and is passed over.
  *
- * The newest file is synced, then forgotten by the page cache, then read: after a failed sync the
- * cache holds bytes that the device does not (R4). A reader that maps the file may keep them cached
- * all the same, so the last group is copied to a new file by the caller; a small file is copied
- * whole, so that many starts do not leave many files.
+ * The page cache is asked to forget the newest file before it is read: after a failed sync it holds
+ * bytes that the device does not (R4). It keeps what a reader maps and what is not yet written, so
+ * the last group, which alone may be of that kind, is copied to a new file and synced there by the
+ * caller; a small file is copied whole, so that many starts do not leave many files.
  */
 #include "stream/recover.h"
 #include "base/arena.h"
 
 #include <stdio.h>
 
-#define RECOVER_COPY_WHOLE (1ull << 20) /* bytes of records */
+#define RECOVER_COPY_WHOLE (256ull << 10) /* bytes of records */
 
 typedef struct {
     const char *path;
@@ -42,12 +42,8 @@ static Err read_file(Scan *s, const RecoverFile *f, bool newest)
     u8 *room;
     u64 size;
     wal_file_name(f->first, name);
-    TRY(file_open(&file, arena_format(&a, "%s/%s", s->path, name),
-                  newest ? FILE_WRITE : FILE_READ));
-    if (newest) {
-        TRY(file_sync(&file));
-        file_uncache(&file);
-    }
+    TRY(file_open(&file, arena_format(&a, "%s/%s", s->path, name), FILE_READ));
+    if (newest) file_uncache(&file);
     TRY(file_size(&file, &size));
     buf_clear(&r->bytes);
     r->bytes.size_max = size + 1;

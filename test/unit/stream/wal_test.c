@@ -473,6 +473,27 @@ static void any_bytes_decode_safely(void **state)
     }
 }
 
+/* A whole sound record at another place of its own file is none. */
+static void a_record_belongs_to_its_position(void **state)
+{
+    (void)state;
+    char *dir = kit_folder();
+    WalRecord r;
+    u64 size, first, id;
+    Wal *w = kit_open(dir, 0);
+    assert_ok(kit_append(w, 0, 100, &r));
+    assert_ok(wal_close(w));
+    u8 *file = kit_load(kit_path(dir, "0000000000000000.wal"), &size);
+    assert_ok(wal_file_header(file, size, &first, &id));
+    assert_ok(wal_record(file, size, WAL_FILE_HEADER, id, 0, &r));
+    memcpy(file + WAL_FILE_HEADER + r.end, file + WAL_FILE_HEADER, r.end);
+    assert_err(E_CORRUPT, wal_record(file, size, WAL_FILE_HEADER + r.end, id, r.end, &r));
+    assert_err(E_CORRUPT, wal_record(file, size, WAL_FILE_HEADER, id, 8, &r));
+    assert_err(E_CORRUPT, wal_record(file, size, WAL_FILE_HEADER, id + 1, 0, &r));
+    free(file);
+    kit_remove(dir);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -491,6 +512,7 @@ int main(void)
         cmocka_unit_test(many_starts_leave_one_file),
         cmocka_unit_test(names_are_positions),
         cmocka_unit_test(any_bytes_decode_safely),
+        cmocka_unit_test(a_record_belongs_to_its_position),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

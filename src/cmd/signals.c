@@ -20,7 +20,8 @@
 #include "stream/tail.h"
 #include "writedown/day.h"
 
-#define WORK_WAIT_MS 10000 /* a worker's request for work is answered with nothing after that */
+#define SIGNAL_LOOK_NS 1000000000ll
+#define WORK_WAIT_MS   10000 /* a worker's request for work is answered with nothing after that */
 
 static void dispatch(Sm *sm);
 static void publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Call *call);
@@ -64,26 +65,27 @@ static void on_timer(void *arg)
 {
     Sm *sm = arg;
     i64 now = now_wall();
+    if (sm->stopping) return;
     ScheduleNext next = schedule_next(&sm->settings, &sm->schedule, now);
-    if (next.due <= now && !sm->stopping) {
-        if (sm->signal_count > 0) {
-            sm->skipped++;
-            log_event(LOG_WARN, "eoi.skipped", "interval %llu is not committed yet; the next one will cover both",
-                      (unsigned long long)sm->signals[0].signal.seq);
-        } else {
-            publish_signal(sm, &next, false, NULL);
-        }
+    if (next.due <= now && sm->signal_count == 0) {
+        publish_signal(sm, &next, false, NULL);
+    } else if (next.due <= now && next.due > sm->skipped_due) {
+        sm->skipped_due = next.due;
+        sm->skipped++;
+        log_event(LOG_WARN, "eoi.skipped", "interval %llu is not committed yet; the next one will cover both",
+                  (unsigned long long)sm->signals[0].signal.seq);
     }
     signals_arm(sm);
 }
 
+/* Overdue, but one is open: its commit arms the timer anew. Overdue, but the last one was refused (a full disk): again in a
+ * second. The wall clock may jump: look at least once a second. */
 void signals_arm(Sm *sm)
 {
     i64 now = now_wall();
     ScheduleNext next = schedule_next(&sm->settings, &sm->schedule, now);
-    i64 wait = next.due - now;
-    if (wait < 0 && sm->signal_count > 0) wait = 10000000; /* overdue while one is open: look again soon */
-    wait = MAX(0, MIN(wait, 1000000000)); /* the wall clock may jump: look at least once a second */
+    i64 wait = MIN(next.due - now, SIGNAL_LOOK_NS);
+    if (wait <= 0) wait = sm->signal_count > 0 || sm->refused ? SIGNAL_LOOK_NS : 0;
     loop_timer(sm->loop, &sm->signal_timer, (u64)((wait + 999999) / 1000000), 0, on_timer, sm);
 }
 
@@ -122,6 +124,7 @@ static void publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, C
     log_end(&l);
     intake_sync(sm); /* readers and the worker go no further than what is synced */
 done:
+    sm->refused = err != E_OK;
     if (err != E_OK) {
         log_fail(LOG_WARN, "eoi.refused", err);
         if (call != NULL) call_fail(call, err);

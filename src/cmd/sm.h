@@ -86,6 +86,8 @@ typedef struct Sm {
     ScheduleSettings settings;
     ScheduleState schedule;
     LoopTimer signal_timer;
+    bool refused;    /* the last signal could not be published */
+    i64 skipped_due; /* boundary that was skipped last */
     u64 eoi_next, eod_next;
     SmSignal signals[SM_SIGNALS_MAX];
     u32 signal_count;

@@ -119,7 +119,7 @@ static void dump_folder(DumpOut *o, const char *path, DumpColumnDomain *domain, 
     if (depth > DUMP_DEPTH_MAX || dir_list(path, DUMP_ENTRIES_MAX, &a, &e, &count) != E_OK) {
         dump_out_begin(o, path, "folder");
         if (depth > DUMP_DEPTH_MAX)
-            dump_out_text(o, "not read", STR("too deep"));
+            dump_out_text(o, "notRead", STR("too deep"));
         else
             dump_out_fail(o);
         dump_out_end(o);

@@ -119,7 +119,7 @@ static void check_rows(DumpOut *o, const Column *c)
         Err err = column_row(c, i, &elements, &count);
         if (err == E_OK) continue;
         if (err == E_UNSUPPORTED)
-            dump_out_text(o, "not read", str_of(fail_text()));
+            dump_out_text(o, "notRead", str_of(fail_text()));
         else
             dump_out_bad(o, "row %llu: %s", (unsigned long long)i, fail_text());
         return;
@@ -132,7 +132,7 @@ static void put_column(DumpOut *o, const char *path, DumpColumnDomain *d)
     dump_out_begin(o, path, "column");
     Err err = column_open(&c, path);
     if (err == E_UNSUPPORTED) {
-        dump_out_text(o, "not read", str_of(fail_text()));
+        dump_out_text(o, "notRead", str_of(fail_text()));
     } else if (err != E_OK) {
         dump_out_fail(o);
     } else {
@@ -142,7 +142,7 @@ static void put_column(DumpOut *o, const char *path, DumpColumnDomain *d)
         bool named = c.type == QT_ENUM && find_domain(d, path, c.domain);
         dump_out_text(o, "type", str_of(name == NULL ? "?" : name));
         if (c.type == QT_ENUM) dump_out_text(o, "domain", str_of(c.domain));
-        if (c.type == QT_ENUM) dump_out_count(o, "index bytes", c.wide ? 8 : 4);
+        if (c.type == QT_ENUM) dump_out_count(o, "indexBytes", c.wide ? 8 : 4);
         dump_out_text(o, "attribute", str_of(type_attr_name(c.attr)));
         dump_out_count(o, "rows", c.rows);
         dump_out_count(o, "bytes", c.map.size + c.heap.size);
@@ -173,7 +173,7 @@ static void put_names(DumpOut *o, const char *path, const FileMap *map)
     for (const char *at = p; (at = memchr(at, 0, (u64)(end - at))) != NULL && at < end; at++)
         count++;
     dump_out_count(o, "names", count);
-    dump_out_count(o, "header count", load_u32(map->data + 4));
+    dump_out_count(o, "headerCount", load_u32(map->data + 4));
     dump_out_count(o, "bytes", map->size);
     u64 shown = columns ? MIN(count, BOUND_COLUMNS_MAX) : MIN(count, 2 * DUMP_SHOWN);
     Value names = value_list(&a, shown);
@@ -205,7 +205,7 @@ static void put_q_log(DumpOut *o, const char *path, const FileMap *map)
         count++;
     }
     dump_out_count(o, "messages", count);
-    dump_out_count(o, "sound bytes", at);
+    dump_out_count(o, "soundBytes", at);
     dump_out_count(o, "bytes", map->size);
     dump_out_end(o);
 }
@@ -217,7 +217,7 @@ static void put_object(DumpOut *o, const char *path, const FileMap *map)
     dump_out_count(o, "bytes", map->size);
     dump_out_number(o, "type", (i8)map->data[2]);
     if (wire_object(map->data + 2, map->size - 2, false, &object) != E_OK)
-        dump_out_text(o, "not read", str_of(fail_text())); /* enumerations stand in files only */
+        dump_out_text(o, "notRead", str_of(fail_text())); /* enumerations stand in files only */
     else
         dump_out_count(o, "count", object.count);
     dump_out_end(o);

@@ -126,8 +126,8 @@ void dump_stream_log(DumpOut *o, const char *path)
         }
         dump_out_count(o, "records", records);
         dump_out_count(o, "rows", rows);
-        dump_out_count(o, "valid end", f.position);
-        dump_out_text(o, "ended by",
+        dump_out_count(o, "validEnd", f.position);
+        dump_out_text(o, "endedBy",
                       f.closed    ? STR("END record")
                       : f.damaged ? STR("a record that does not hold")
                                   : STR("unused space"));
@@ -151,7 +151,7 @@ void dump_stream_shared(DumpOut *o, const char *path)
         dump_out_count(o, "synced", s.synced);
         dump_out_count(o, "oldest", s.oldest);
         dump_out_count(o, "view", s.view);
-        dump_out_count(o, "writer pid", s.writer);
+        dump_out_count(o, "writerPid", s.writer);
     }
     dump_out_end(o);
     arena_free(&a);

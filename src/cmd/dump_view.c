@@ -26,15 +26,15 @@ static void put_view(DumpOut *o, Str text)
     dump_out_count(o, "watermark", v.watermark);
     dump_out_count(o, "eoi", v.eoi);
     dump_out_count(o, "eod", v.eod);
-    dump_out_count(o, "eod asked", v.eod_asked);
-    dump_out_count(o, "eod up to eoi", v.eod_upto);
-    dump_out_count(o, "sym bytes", v.sym_size);
+    dump_out_count(o, "eodAsked", v.eod_asked);
+    dump_out_count(o, "eodUpTo", v.eod_upto);
+    dump_out_count(o, "symBytes", v.sym_size);
     dump_out_time(o, "committed", v.committed);
-    dump_out_time(o, "interval end", v.interval_end);
-    if (v.day_end != INT64_MIN) dump_out_time(o, "day end", v.day_end);
+    dump_out_time(o, "intervalEnd", v.interval_end);
+    if (v.day_end != INT64_MIN) dump_out_time(o, "dayEnd", v.day_end);
     if (v.lost_to > v.lost_from) {
-        dump_out_number(o, "lost from", v.lost_from);
-        dump_out_number(o, "lost to", v.lost_to);
+        dump_out_number(o, "lostFrom", v.lost_from);
+        dump_out_number(o, "lostTo", v.lost_to);
     }
     for (u32 i = 0; i < count && err == E_OK; i++) {
         dump_out_entry(o, "segment");
@@ -52,7 +52,7 @@ static void put_view(DumpOut *o, Str text)
     }
     for (u32 i = 0; i < v.garbage_count && err == E_OK; i++) {
         dump_out_entry(o, "garbage");
-        dump_out_count(o, "since view", v.garbage[i].gone);
+        dump_out_count(o, "sinceView", v.garbage[i].gone);
         dump_out_text(o, "path", str_of(v.garbage[i].path));
         dump_out_entry_end(o);
     }
@@ -92,7 +92,7 @@ static void put_segment(DumpOut *o, Str text)
     if (manifest_read_segment(text, NULL, crc, &s) != E_OK) {
         dump_out_fail(o);
     } else {
-        dump_out_text(o, "kind", s.kind == PART_INTERVAL ? STR("interval") : STR("date"));
+        dump_out_text(o, "partKind", s.kind == PART_INTERVAL ? STR("interval") : STR("date"));
         dump_out_text(o, "name", str_of(s.name));
         dump_out_number(o, "group", s.group);
         for (u32 i = 0; i < s.part_count; i++) {

@@ -12,6 +12,8 @@
 #include "os/now.h"
 #include "os/proc.h"
 
+#define OPTIONS_COLUMN 24 /* bytes of a name and its value in help texts */
+
 /* Handles one option; *eaten tells whether it took the following word. */
 static Err take_option(const char *word, const char *next, const Option *options, bool *eaten)
 {
@@ -70,9 +72,9 @@ Err options_parse(int *argc, char **argv, const Option *options)
 Err options_help(Buf *out, const Option *options)
 {
     for (const Option *o = options; o->name != NULL; o++) {
-        char left[64];
-        snprintf(left, sizeof left, "--%s %s", o->name, o->value == NULL ? "" : o->value);
-        Err err = buf_format(out, "  %-22s %s\n", left, o->help);
+        const char *value = o->value == NULL ? "" : o->value;
+        int width = OPTIONS_COLUMN - (int)strlen(o->name);
+        Err err = buf_format(out, "  --%s %-*s %s\n", o->name, MAX(width, 1), value, o->help);
         if (err != E_OK) return err;
     }
     return E_OK;

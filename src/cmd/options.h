@@ -18,7 +18,8 @@ typedef struct {
 } Option;
 
 /* Takes the options out of argv[0..*argc) and leaves the positionals; E_USAGE for an unknown one or
- * a missing value. The table ends with a NULL name. "--" ends the options. */
+ * a missing value. The table ends with a NULL name. "--" ends the options. `--help` prints them and
+ * ends the process. */
 MUST_USE Err options_parse(int *argc, char **argv, const Option *options);
 
 /* Appends one help line an option. */

@@ -13,6 +13,23 @@
 
 #define TEXT_CELL_MAX 200
 
+/* Text in one line: control bytes would act on a terminal or break the columns. */
+static Err put_text(Buf *out, Str s)
+{
+    Err err = E_OK;
+    u64 size = MIN(s.size, TEXT_CELL_MAX);
+    for (u64 i = 0; i < size && err == E_OK; i++) {
+        u8 c = (u8)s.data[i];
+        if (c == '\n' || c == '\t')
+            err = buf_text(out, c == '\n' ? "\\n" : "\\t");
+        else if (c < ' ' || c == 0x7f)
+            err = buf_format(out, "\\x%02x", c);
+        else
+            err = buf_byte(out, c);
+    }
+    return err;
+}
+
 Err text_cell(Buf *out, const Value *v)
 {
     char text[TEMPORAL_TEXT_MAX];
@@ -23,7 +40,7 @@ Err text_cell(Buf *out, const Value *v)
         u32 size = temporal_format(type, i, text);
         return buf_append(out, text, size);
     }
-    if (value_text(v, &s)) return buf_append(out, s.data, MIN(s.size, TEXT_CELL_MAX));
+    if (value_text(v, &s)) return put_text(out, s);
     if (v->type == QT_NULL) return E_OK;
     return json_write(out, v);
 }

@@ -24,7 +24,7 @@
 #define WORK_WAIT_MS   10000 /* a worker's request for work is answered with nothing after that */
 
 static void dispatch(Sm *sm);
-static void publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Call *call);
+static Err publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Call *call);
 
 static f64 seconds(i64 ns) { return (f64)ns / 1e9; }
 
@@ -90,7 +90,7 @@ void signals_arm(Sm *sm)
 }
 
 /* Publishes the signal that ends the running interval at `next->due`. `call`, if any, is answered at the commit. */
-static void publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Call *call)
+static Err publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Call *call)
 {
     Err err = E_OK;
     Buf body = {0};
@@ -130,6 +130,7 @@ done:
         if (call != NULL) call_fail(call, err);
     }
     buf_free(&body);
+    return err;
 }
 
 /* Numbers the staged parts behind those of the view. */
@@ -211,6 +212,8 @@ static Err commit_interval(Sm *sm, JobResult *r, Arena *a)
 {
     Err err = E_OK;
     PublishChange c;
+    if (r->part_count == 0 && (sm->signal_count == 0 || r->seq < sm->signals[0].signal.seq))
+        return E_OK; /* an empty interval after the view's watermark, done before the last start */
     if (sm->signal_count == 0 || r->seq != sm->signals[0].signal.seq)
         return fail(E_USAGE, "interval %llu is not the one to be committed", (unsigned long long)r->seq);
     const SmSignal *s = &sm->signals[0];
@@ -404,21 +407,21 @@ void signals_worker_gone(Sm *sm, u32 worker)
 }
 
 /* Ends the running interval now. */
-static void end_now(Sm *sm, bool eod, Call *call)
+static Err end_now(Sm *sm, bool eod, Call *call)
 {
     i64 now = now_wall();
     ScheduleNext next = {.due = MAX(now, sm->schedule.start), .ends_day = false, .day_end = sm->schedule.day_end};
-    publish_signal(sm, &next, eod, call);
+    Err err = publish_signal(sm, &next, eod, call);
     signals_arm(sm);
+    return err;
 }
 
 /* .silt.eoi, POST /v1/eoi: answered when the interval is committed. */
 static void on_eoi(void *ctx, Call *call)
 {
-    if (((Sm *)ctx)->stopping)
-        call_fail(call, fail(E_CLOSED, "the manager is stopping"));
-    else
-        end_now(ctx, false, call);
+    Sm *sm = ctx;
+    Err err = sm->stopping ? fail(E_CLOSED, "the manager is stopping") : end_now(sm, false, call);
+    if (err != E_OK && sm->stopping) call_fail(call, err); /* else it was answered where it failed */
 }
 
 static const char *state_name(SmState state)
@@ -448,10 +451,12 @@ static void on_eod(void *ctx, Call *call)
         call_fail(call, fail(E_CLOSED, "the manager is stopping"));
         return;
     }
-    end_now(sm, true, NULL);
+    Err err = end_now(sm, true, NULL);
     SmRequest *r = find_request(sm, seq);
-    if (r == NULL)
-        call_fail(call, fail_last());
+    if (err != E_OK)
+        call_fail(call, err);
+    else if (r == NULL)
+        call_fail(call, fail(E_BUSY, "%u day requests wait to be done", sm->request_count));
     else
         tell_request(call, r);
 }
@@ -490,19 +495,23 @@ void signals_init(Sm *sm)
     api_add(entries, sm);
 }
 
-/* Takes one record of the stream after the watermark. */
-static Err recover_record(Sm *sm, const WalRecord *r)
+/* Takes one record of the stream after the watermark. `*rows` tells whether rows came since the last signal: intervals without
+ * any that end no day were done when they were signalled, for they make no view. */
+static Err recover_record(Sm *sm, const WalRecord *r, bool *rows)
 {
     Err err = E_OK;
     JobSignal s;
     if (r->publisher != 0) TRY(feed_remember(sm->feed, r->publisher, r->session, r->sequence));
+    if (r->kind == WAL_DATA) *rows = true;
     if (r->kind != WAL_CONTROL || !str_is(r->table, "_prtnEnd")) goto done;
     TRY(job_decode_signal(r->body, r->size, &s));
-    if (sm->signal_count == SM_SIGNALS_MAX) { /* many empty intervals since the last view: the oldest need no part */
-        memmove(sm->signals, sm->signals + 1, (SM_SIGNALS_MAX - 1) * sizeof sm->signals[0]);
-        sm->signal_count--;
+    if (*rows || s.eod != 0) {
+        if (sm->signal_count == SM_SIGNALS_MAX)
+            TRY(fail(E_CORRUPT, "the stream holds more than %d open intervals before position %llu", SM_SIGNALS_MAX,
+                     (unsigned long long)r->position));
+        sm->signals[sm->signal_count++] = (SmSignal){s, r->end, now_mono()};
     }
-    sm->signals[sm->signal_count++] = (SmSignal){s, r->end, now_mono()};
+    *rows = false;
     sm->eoi_next = MAX(sm->eoi_next, s.seq + 1);
     if (s.end > sm->schedule.start) sm->schedule.start = s.end;
     if (s.eod == 0) goto done;
@@ -519,7 +528,7 @@ Err signals_recover(Sm *sm)
     Err err = E_OK;
     Tail tail = {0};
     WalRecord r;
-    bool got = true;
+    bool got = true, rows = false;
     const View *v = sm->publish.current;
     i64 now = now_wall();
     sm->settings = (ScheduleSettings){.freq_ns = sm->config.idb_tier->freq_ns,
@@ -538,7 +547,7 @@ Err signals_recover(Sm *sm)
     for (;;) {
         TRY(tail_next(&tail, &r, &got));
         if (!got) break;
-        TRY(recover_record(sm, &r));
+        TRY(recover_record(sm, &r, &rows));
     }
 done:
     tail_close(&tail);

@@ -41,7 +41,8 @@ static Value reload_signal(const Sm *sm, const Mount *m, Arena *a)
     value_put(&d, "mount", value_symbol(m->name));
     value_put(&d, "ts", value_timestamp(v->committed));
     if (m->type == MOUNT_STREAM) {
-        value_put(&d, "minTS", value_timestamp(v->interval_end));
+        i64 from = sm->signal_count == 0 ? sm->schedule.start : v->interval_end; /* empty intervals make no view */
+        value_put(&d, "minTS", value_timestamp(from));
         value_put(&d, "pos", value_long((i64)v->watermark));
     } else {
         bool some = time_range(v, m->partition == MOUNT_DATE ? PART_DATE : PART_INTERVAL, &low, &high);

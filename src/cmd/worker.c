@@ -106,6 +106,33 @@ done:
     return err;
 }
 
+/* Parks a record that no longer fits the configured schema (it was published under an older one): published once more it is
+ * refused, kept in the dead-letter log and counted. Nothing is dropped silently (O-21). */
+static Err park(Worker *w, const WalRecord *r)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    Buf message = {0};
+    Value answer;
+    u64 at = 0;
+    static const u8 head[] = {QT_LIST, 0, 3, 0, 0, 0, 256 - QT_SYMBOL, 'u', 'p', 'd', 0, 256 - QT_SYMBOL};
+    log_event(LOG_ERROR, "eoi.schema", "position %llu: %s; kept in the dead-letter log", (unsigned long long)r->position,
+              fail_text());
+    TRY(wire_begin(&message, WIRE_SYNC, &at));
+    TRY(buf_append(&message, head, sizeof head));
+    TRY(buf_append(&message, r->table.data, r->table.size));
+    TRY(buf_byte(&message, 0));
+    TRY(buf_append(&message, r->body, r->size));
+    TRY(wire_finish(&message, at));
+    TRY(client_send(&w->client, &message));
+    err = client_receive(&w->client, &a, &answer);
+    if (err == E_TYPE) err = E_OK; /* as expected */
+done:
+    buf_free(&message);
+    arena_free(&a);
+    return err;
+}
+
 static Err run_eoi(Worker *w)
 {
     Err err = E_OK;
@@ -138,7 +165,8 @@ static Err run_eoi(Worker *w)
             if (str_is(r.table, "_prtnEnd")) TRY(finish_interval(w, interval, &r));
         } else {
             idle = 0;
-            TRY(interval_take(interval, &r));
+            err = interval_take(interval, &r);
+            TRY(err == E_TYPE ? park(w, &r) : err);
         }
     }
 done:

@@ -96,9 +96,8 @@ static void *job_run(void *arg)
     return NULL;
 }
 
-/* Starts to make a file ahead. That the thread cannot be had is no failure: the file is made when
- * needed. */
-static void job_start(Spare *s)
+/* That the thread cannot be had is no failure: the file is made when it is needed. */
+void spare_ahead(Spare *s)
 {
     if (s->job || s->count || s->size <= SPARE_THREAD_MIN) return;
     if (!s->room) s->room = arena_new(&s->memory, SpareJob);
@@ -198,7 +197,6 @@ Err spare_take(Spare *s, u64 size, File *file, char **name)
         if (err) return err;
     }
     *name = name_of(&s->names, s->path, number, "spare");
-    job_start(s);
     return E_OK;
 }
 

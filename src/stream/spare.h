@@ -38,9 +38,12 @@ typedef struct {
 MUST_USE Err spare_open(Spare *s, const char *path, u64 size);
 
 /* A file of `size` bytes (any size: others than the ordinary one are made at once) with *name,
- * which the caller renames (the text is good until the next call). Then sees to it that one more is
- * made. E_FULL when there is no space: nothing has changed. The caller owns the file. */
+ * which the caller renames (the text is good until the next call). E_FULL when there is no space:
+ * nothing has changed. The caller owns the file. */
 MUST_USE Err spare_take(Spare *s, u64 size, File *file, char **name);
+
+/* Begins to make a file on a thread, unless one is ready or being made. */
+void spare_ahead(Spare *s);
 
 /* Takes a log file that nobody needs out of the folder: keeps it for reuse, or removes it when it
  * has another size, somebody still maps it, or there are enough. *renamed tells that the caller

@@ -51,6 +51,7 @@
 #define WAL_FILE_SIZE_MIN (1ull << 20)
 #define WAL_FILE_SIZE_TOP (16ull << 30) /* so that a group's size fits the record's last field */
 #define WAL_RESERVE       (64ull << 20)
+#define WAL_FILE_FIRST    (4ull << 20) /* bytes of the first file of a life: a start costs little */
 #define WAL_FLUSH         (4ull << 20) /* buffered bytes that are written early */
 #define WAL_DIRECT        (1ull << 20) /* bodies that are not copied */
 #define WAL_CRC_STEP      16384 /* bytes copied, then summed while they are in the nearest cache */
@@ -424,7 +425,7 @@ static Err restart(Wal *w, const Recover *r)
     WalRecord rec;
     char *name;
     u64 copied = r->end - r->copy_from;
-    u64 size = MAX(w->options.file_size, WAL_FILE_HEADER + copied);
+    u64 size = MAX(MIN(w->options.file_size, WAL_FILE_FIRST), WAL_FILE_HEADER + copied);
     TRY(spare_take(&w->spare, size, &w->file, &name));
     w->synced = r->copy_from;
     TRY(begin_file(w, r->copy_from, size));
@@ -564,6 +565,7 @@ Err wal_append(Wal *w, WalRecord *r)
     r->position = position;
     r->end = w->end;
     r->synced = w->synced;
+    if (w->end - w->first > w->size / 4) spare_ahead(&w->spare);
     if (w->buf.size < WAL_FLUSH) return E_OK;
     u64 from = w->written;
     if (flush(w) == E_OK) file_flush_start(&w->file, from, w->written - from);

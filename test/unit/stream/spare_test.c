@@ -4,6 +4,7 @@
  */
 #include "unit/stream/kit.h"
 
+#include "os/now.h"
 #include "stream/spare.h"
 
 #include <errno.h>
@@ -32,6 +33,8 @@ static void files_are_made_taken_and_given_back(void **state)
         Spare s;
         bool renamed;
         assert_ok(spare_open(&s, dir, sizes[i]));
+        spare_ahead(&s);
+        spare_ahead(&s);
         for (int k = 0; k < 3; k++)
             take(&s, sizes[i], kit_path(dir, (const char *[]){"a", "b", "c"}[k]));
         take(&s, 3 * KIT_MIB, kit_path(dir, "large"));
@@ -106,6 +109,10 @@ static void a_full_device_is_told_and_left_as_it_was(void **state)
         /* The thread's failure is nobody's: the file is made when it is needed. */
         spare_close(&s);
         assert_ok(spare_open(&s, dir, sizes[i]));
+        fault_arm(FAULT_ERROR, 1, true, ENOSPC);
+        spare_ahead(&s);
+        now_sleep_ms(20);
+        fault_arm(FAULT_NONE, 0, false, 0);
         while (s.count)
             take(&s, sizes[i], kit_path(dir, "b"));
         take(&s, sizes[i], kit_path(dir, "b"));

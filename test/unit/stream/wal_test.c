@@ -152,16 +152,19 @@ static void files_made_ahead_by_the_thread_are_used(void **state)
     u64 lost;
     WalOptions o = {.file_size = 5 * KIT_MIB};
     assert_ok(wal_open(&w, dir, &o, 0, &lost));
-    for (u64 i = 0; i < 60; i++) {
+    for (u64 i = 0; i < 64; i++) {
         assert_ok(kit_append(w, i, 500000, NULL));
         assert_ok(wal_sync(w));
     }
     assert_ok(kit_read(dir, 0, &list));
-    assert_int_equal(list.count, 60);
+    assert_int_equal(list.count, 64);
     assert_ok(wal_close(w));
     assert_int_equal(kit_count(dir, ".new"), 0);
     assert_int_equal(kit_count(dir, ".spare"), 1);
+    assert_int_equal(kit_count(dir, ".wal"), 7); /* one of 4 MiB, six of 5 */
     assert_ok(wal_open(&w, dir, &o, 0, &lost));
+    assert_ok(wal_trim(w, wal_end(w))); /* the small first file is not kept */
+    assert_int_equal(kit_count(dir, ".spare"), 2);
     assert_ok(wal_close(w));
     kit_remove(dir);
 }

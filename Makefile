@@ -44,7 +44,7 @@ CPPFLAGS_LIBS  = $(eval CPPFLAGS_LIBS := $$(call pkg,--cflags,$$(LIBS)))$(CPPFLA
 LDLIBS_LIBS    = $(eval LDLIBS_LIBS := $$(call pkg,--libs,$$(LIBS)))$(LDLIBS_LIBS)
 LDLIBS_TEST    = $(eval LDLIBS_TEST := $$(call pkg,--libs,cmocka))$(LDLIBS_TEST)
 
-COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(FLAGS_$(BUILD)) -Isrc -Iinclude -Itest \
+COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(FLAGS_$(BUILD)) -Isrc -Iinclude -Itest -Ibench \
           $(CPPFLAGS_LIBS) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA)
 LINK    = $(CC) -pthread $(FLAGS_$(BUILD)) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) $(LDFLAGS_EXTRA)
 LDLIBS  = $(LDLIBS_LIBS) -lm -ldl
@@ -73,9 +73,10 @@ WHOLE  := $(wildcard test/golden/*_test.c test/crash/*_test.c test/sim/*_test.c)
 HELP   := $(filter-out %_test.c,$(wildcard test/*.c test/support/*.c))
 HELP_W := $(filter-out %_test.c,$(wildcard test/golden/*.c test/crash/*.c test/sim/*.c))
 BENCH  := $(wildcard bench/*.c)
+HELP_B := $(wildcard bench/kit/*.c)
 FUZZ   := $(wildcard test/fuzz/*.c)
 E2E    := $(wildcard test/e2e/*_test.py)
-C_ALL  := $(wildcard src/*/*.[ch] include/*.h test/*.[ch] test/*/*.[ch] test/unit/*/*.[ch] bench/*.[ch])
+C_ALL  := $(wildcard src/*/*.[ch] include/*.h test/*.[ch] test/*/*.[ch] test/unit/*/*.[ch] bench/*.[ch] bench/*/*.[ch])
 MAN    := $(patsubst doc/man/%.scd,$(O)/man/%,$(wildcard doc/man/*.scd))
 
 test_program = $(O)/test/$(subst /,_,$(patsubst test/%,%,$(patsubst test/unit/%,test/%,$(1:.c=))))
@@ -100,7 +101,7 @@ fuzz: $(patsubst test/fuzz/%.c,$(O)/fuzz/%,$(FUZZ))
 # A changed compiler or flag rebuilds this folder; a removed source renews the archives.
 stamp = $(shell mkdir -p $(O); echo '$(subst ','\'',$(2))' | cmp -s - $(O)/$(1) || echo '$(subst ','\'',$(2))' >$(O)/$(1))
 FLAGS_NOW := $(call stamp,flags,$(CC) $(FLAGS_$(BUILD)) $(WARN) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA) $(LDFLAGS) $(LDFLAGS_EXTRA))
-FILES_NOW := $(call stamp,files,$(sort $(SRC) $(HELP) $(HELP_W)))
+FILES_NOW := $(call stamp,files,$(sort $(SRC) $(HELP) $(HELP_W) $(HELP_B)))
 $(O)/flags $(O)/files: ;
 
 $(O)/obj/%.o: %.c $(O)/flags
@@ -126,6 +127,9 @@ $(O)/rooms/support.a: $(call objects,$(HELP)) $(O)/files
 $(O)/rooms/support_whole.a: $(call objects,$(HELP_W)) $(O)/files
 	$(ARCHIVE)
 
+$(O)/rooms/support_bench.a: $(call objects,$(HELP_B)) $(O)/files
+	$(ARCHIVE)
+
 # program: $(1) the file to make, $(2) its source, $(3) its archives, $(4) more to link with
 define program
 $(1): $(call objects,$(2)) $(3)
@@ -143,10 +147,10 @@ room_of  = $(word 3,$(subst /, ,$(1)))
 $(foreach r,$(ALL_ROOMS),$(eval $(call room,$(r))))
 $(foreach t,$(UNIT),$(eval $(call program,$(call test_program,$(t)),$(t),$(call archives,$(call room_of,$(t))),$$(LDLIBS_TEST))))
 $(foreach t,$(WHOLE),$(eval $(call program,$(call test_program,$(t)),$(t),$(O)/rooms/support_whole.a $(O)/rooms/support.a $(O)/libsilt.a,$$(LDLIBS_TEST))))
-$(foreach b,$(BENCH),$(eval $(call program,$(b:%.c=$(O)/%),$(b),$(O)/libsilt.a)))
+$(foreach b,$(BENCH),$(eval $(call program,$(b:%.c=$(O)/%),$(b),$(O)/rooms/support_bench.a $(O)/libsilt.a)))
 $(foreach f,$(FUZZ),$(eval $(call program,$(f:test/%.c=$(O)/%),$(f),$(O)/libsilt.a,-fsanitize=fuzzer)))
 
--include $(patsubst %.o,%.d,$(call objects,$(SRC) $(MAIN) $(UNIT) $(WHOLE) $(HELP) $(HELP_W) $(BENCH) $(FUZZ)))
+-include $(patsubst %.o,%.d,$(call objects,$(SRC) $(MAIN) $(UNIT) $(WHOLE) $(HELP) $(HELP_W) $(BENCH) $(HELP_B) $(FUZZ)))
 
 # ---- test, show, install
 

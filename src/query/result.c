@@ -338,7 +338,7 @@ static Err group_columns(Result *r, const Group *g)
         if (v->type < QT_NESTED) {
             u32 width = type_width(v->type);
             TRY(allocate(r, g->count, width, &data));
-            if (g->form == GROUP_SYMBOL) {
+            if (g->form == GROUP_SYMBOL && g->count > 0) {
                 memcpy(data, g->ids, g->count * sizeof *g->ids);
             } else {
                 for (u32 i = 0; i < g->count; i++)

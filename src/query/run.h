@@ -18,7 +18,10 @@
  * used go). */
 typedef struct QueryCache QueryCache;
 
+/* Makes an empty one; E_MEMORY. */
 MUST_USE Err run_cache_make(QueryCache **c, u32 columns_max);
+
+/* Unmaps everything and frees it; no query may run. NULL is allowed. */
 void run_cache_free(QueryCache *c);
 
 /* Forgets the open tables of parts that a view no longer names (call before the view's last

@@ -13,8 +13,8 @@
 #define SIMD_BODY static inline __attribute__((always_inline))
 
 /* Four floats at once; the compiler splits them where the processor has no such register. */
-typedef f64 SimdF64 __attribute__((vector_size(32)));
-typedef f64 SimdF64Loose __attribute__((vector_size(32), aligned(8)));
+typedef __attribute__((vector_size(32))) f64 SimdF64;
+typedef __attribute__((vector_size(32), aligned(8))) f64 SimdF64Loose;
 
 /* Four floats from any aligned float. */
 #define simd_load(p) (*(const SimdF64Loose *)(const void *)(p))

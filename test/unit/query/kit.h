@@ -9,11 +9,13 @@
 #include "base/prng.h"
 #include "db/view.h"
 #include "os/dir.h"
+#include "q/json.h"
 #include "q/symbol.h"
 #include "q/temporal.h"
 #include "query/getdata.h"
 #include "query/run.h"
 #include "stream/live.h"
+#include "table/csv.h"
 #include "table/splay.h"
 
 #include <stdio.h>
@@ -296,6 +298,18 @@ static inline void kit_live(Kit *k, u64 from, u64 to, u64 step)
 
 /* ---- asking */
 
+/* Parses JSON arguments, in which ' stands for ". */
+static inline Err kit_parse(const Kit *k, const char *json, Arena *a, Request *r)
+{
+    Value v;
+    char *text = arena_text(a, json, strlen(json));
+    for (char *p = text; *p; p++) {
+        if (*p == '\'') *p = '"';
+    }
+    KIT_OK(json_parse(str_of(text), a, &v));
+    return getdata_parse(&v, &k->set, a, r);
+}
+
 /* Runs a request; the table lives in the arena. */
 static inline Err kit_run(Kit *k, const Request *r, Arena *a, Value *table, RunStats *stats)
 {
@@ -305,6 +319,27 @@ static inline Err kit_run(Kit *k, const Request *r, Arena *a, Value *table, RunS
     err = run_execute(run, table);
     run_finish(run, stats);
     return err;
+}
+
+/* The answer to JSON arguments as CSV text, or the name of the error. */
+static inline void kit_expect(Kit *k, const char *json, const char *want)
+{
+    Arena a = {0};
+    Request r;
+    Value table;
+    Buf text = {0};
+    KIT_OK(kit_parse(k, json, &a, &r));
+    Err err = kit_run(k, &r, &a, &table, NULL);
+    if (err == E_OK) {
+        KIT_OK(csv_write(&text, &table, true));
+    } else {
+        KIT_OK(buf_format(&text, "%s: %s", fail_name(err), fail_text()));
+    }
+    if (err == E_OK ? strcmp(buf_str(&text), want) != 0
+                    : strncmp(buf_str(&text), want, strlen(want)) != 0)
+        fail_msg("%s:\n%sexpected\n%s", json, buf_str(&text), want);
+    buf_free(&text);
+    arena_free(&a);
 }
 
 #endif

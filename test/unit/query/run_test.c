@@ -9,6 +9,7 @@
 #include "query/like.h"
 
 #include <math.h>
+#include <pthread.h>
 
 /* ---- the model */
 
@@ -687,9 +688,441 @@ static void answers_are_those_of_the_model(void **state)
     }
 }
 
+/* ---- a small database that can be seen at a glance */
+
+static void small(Kit *k, u32 columns_max)
+{
+    kit_make(k, columns_max, 2);
+    kit_trade(k, 0, "10:00", "b", "1", "10");
+    kit_trade(k, 0, "11:00", "a", "2", "");
+    kit_trade(k, 0, "12:00", "a", "", "30");
+    kit_trade(k, 1, "09:00", "c", "4", "40");
+    kit_trade(k, 1, "09:00", "a", "5", "50");
+    kit_trade(k, 2, "08:00", "a", "6", "60");
+    kit_trade(k, 2, "09:00", "d", "7", "70");
+    kit_part(k, PART_DATE, KIT_DAY, 0, 3, KIT_DAY, false);
+    kit_part(k, PART_INTERVAL, 0, 3, 5, KIT_DAY + 1, false);
+    kit_live(k, 5, 7, 1);
+}
+
+static void an_empty_database_answers_with_typed_columns(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 10, 1);
+    kit_expect(&k, "{'table':'trade','agg':['sym','price','note']}", "sym,price,note\n");
+    kit_expect(&k, "{'table':'trade','groupBy':'sym','agg':[['n','count','price']]}", "sym,n\n");
+    kit_expect(&k,
+               "{'table':'trade','agg':[['n','count','sym'],['s','sum','size'],['a','avg','size'],["
+               "'l','min','size'],"
+               "['h','max','price'],['f','first','sym'],['t','last','note'],['x','all','flag'],['y'"
+               ",'any','flag'],"
+               "['v','svar','price'],['w','wavg','size','price'],['p','prd','qty']]}",
+               "n,s,a,l,h,f,t,x,y,v,w,p\n0,0,,0W,-0w,,,1,0,,,1\n");
+    kit_end(&k);
+}
+
+static void date_interval_and_live_rows_are_one_table(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    kit_expect(&k, "{'table':'trade','agg':['sym','price'],'sortCols':['price']}",
+               "sym,price\na,\nb,1\na,2\nc,4\na,5\na,6\nd,7\n");
+    kit_expect(&k,
+               "{'table':'trade','groupBy':'sym','agg':[['n','count','price'],['s','sum','size'],['"
+               "l','last','price'],['f','first','price']]}",
+               "sym,n,s,l,f\na,4,140,6,2\nb,1,10,1,1\nc,1,40,4,4\nd,1,70,7,7\n");
+    kit_expect(&k,
+               "{'table':'trade','filter':['=','sym','a'],'startTS':'2024.05.14D12:00','endTS':'"
+               "2024.05.16D08:00','agg':['price']}",
+               "price\n\"\"\n5\n");
+    kit_expect(&k, "{'table':'trade','filter':['=','sym','nobody'],'agg':['price']}", "price\n");
+    kit_expect(&k,
+               "{'table':'trade','groupBy':'sym','agg':[],'sortCols':['sym','desc'],'limit':1,'"
+               "filter':['<>','sym','d']}",
+               "sym,time,price,size,side,ex,qty,id,note,flag,small,real,date,byte\n"
+               "c,2024.05.15D09:00:00.000000000,4,40,B,N,40,00000000-0000-0000-0000-000000000000,c,"
+               "1,3,0.5,,0x07\n");
+    kit_end(&k);
+}
+
+static void limits_cut_the_first_or_the_last_rows(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    kit_expect(&k, "{'table':'trade','agg':['price'],'limit':2,'startTS':'2024.05.15D00:00'}",
+               "price\n5\n4\n");
+    kit_expect(&k, "{'table':'trade','agg':['price'],'limit':-2}", "price\n6\n7\n");
+    kit_expect(&k, "{'table':'trade','agg':['price'],'limit':0}", "price\n");
+    kit_expect(&k, "{'table':'trade','agg':['price'],'limit':2,'sortCols':['price','desc']}",
+               "price\n7\n6\n");
+    kit_expect(&k,
+               "{'table':'trade','agg':['price','note'],'limit':-2,'sortCols':['price','desc']}",
+               "price,note\n1,b\n,a\n");
+    kit_expect(&k,
+               "{'table':'trade','agg':['price','note'],'limit':-9000000000,'sortCols':['note','"
+               "desc','price']}",
+               "price,note\n7,d\n4,c\n1,b\n,a\n2,a\n5,a\n6,a\n");
+    kit_expect(&k, "{'table':'trade','groupBy':'sym','agg':[['n','count','qty']],'limit':-1}",
+               "sym,n\nd,1\n");
+    kit_end(&k);
+}
+
+static void fills_replace_nulls_along_the_time_column(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    kit_expect(&k, "{'table':'trade','agg':['price','size'],'fill':'zero','endTS':'2024.05.15'}",
+               "price,size\n2,0\n0,30\n1,10\n");
+    /* by time: b, a, a; as the part stands: a, a, b */
+    kit_expect(&k, "{'table':'trade','agg':['price','size'],'fill':'forward','endTS':'2024.05.15'}",
+               "price,size\n1,10\n2,10\n2,30\n");
+    kit_expect(&k,
+               "{'table':'trade','agg':['price','size'],'fill':'forward','startTS':'2024.05.14D11:"
+               "30','endTS':'2024.05.15'}",
+               "price,size\n,30\n");
+    kit_end(&k);
+}
+
+static void first_and_last_of_equal_times_follow_parts_then_rows(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 100, 1);
+    for (u32 i = 0; i < 6; i++) {
+        char price[8];
+        snprintf(price, sizeof price, "%u", i);
+        kit_trade(&k, 0, "10:00", "a", price, "1");
+    }
+    kit_part(&k, PART_DATE, KIT_DAY, 0, 2, KIT_DAY, false);
+    kit_part(&k, PART_INTERVAL, 0, 2, 4, KIT_DAY, false);
+    kit_live(&k, 4, 6, 1);
+    kit_expect(
+        &k,
+        "{'table':'trade','agg':[['f','first','price'],['l','last','price'],['n','last','note']]}",
+        "f,l,n\n0,5,a\n");
+    kit_expect(
+        &k, "{'table':'trade','groupBy':'side','agg':[['f','first','price'],['l','last','price']]}",
+        "side,f,l\nB,0,5\n");
+    kit_expect(&k,
+               "{'table':'trade','groupBy':'sym','filter':['<','price',4],'agg':[['f','first','"
+               "price'],['l','last','price']]}",
+               "sym,f,l\na,0,3\n");
+    k.source.live = NULL;
+    kit_expect(&k, "{'table':'trade','agg':[['f','first','price'],['l','last','price']]}",
+               "f,l\n0,3\n");
+    k.source.intervals = false;
+    kit_expect(&k, "{'table':'trade','agg':[['f','first','price'],['l','last','price']]}",
+               "f,l\n0,1\n");
+    kit_end(&k);
+}
+
+/* The configuration says (sym, time), but the rows of a symbol stand as they came. */
+static void parts_that_are_not_sorted_by_time_are_read_right(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 100, 1);
+    kit_trade(&k, 0, "12:00", "a", "1", "1");
+    kit_trade(&k, 0, "10:00", "a", "2", "2");
+    kit_trade(&k, 0, "11:00", "a", "3", "3");
+    kit_trade(&k, 0, "09:00", "b", "4", "4");
+    kit_trade(&k, 0, "10:30", "b", "5", "5");
+    k.schema.sort_count[PLACE_DISK] = 1;
+    kit_part(&k, PART_DATE, KIT_DAY, 0, 5, KIT_DAY, false);
+    k.schema.sort_count[PLACE_DISK] = 2;
+    for (u32 again = 0; again < 2; again++) {
+        kit_expect(
+            &k,
+            "{'table':'trade','groupBy':'sym','agg':[['f','first','price'],['l','last','price']]}",
+            "sym,f,l\na,2,1\nb,4,5\n");
+        kit_expect(&k,
+                   "{'table':'trade','filter':['=','sym','a'],'startTS':'2024.05.14D10:30','endTS':"
+                   "'2024.05.14D11:30','agg':['price']}",
+                   "price\n3\n");
+        kit_expect(&k, "{'table':'trade','startTS':'2024.05.14D10:30','agg':['price']}",
+                   "price\n1\n3\n5\n");
+    }
+    kit_end(&k);
+}
+
+static void spreads_keep_their_digits_across_parts(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 100, 1);
+    for (u32 i = 0; i < 12; i++) {
+        char price[32];
+        snprintf(price, sizeof price, "%u", 1000000000u + i % 3);
+        kit_trade(&k, (i32)i / 4, "10:00", i % 2 ? "a" : "b", price, "1");
+    }
+    for (i32 d = 0; d < 2; d++)
+        kit_part(&k, PART_DATE, KIT_DAY + d, 0, 8, KIT_DAY + d, false);
+    kit_live(&k, 8, 12, 4);
+    Arena a = {0};
+    Request r;
+    Value table;
+    KIT_OK(kit_parse(&k,
+                     "{'table':'trade','agg':[['v','var','price'],['d','sdev','price'],['a','avg','"
+                     "price'],['c','cor','price','price']]}",
+                     &a, &r));
+    KIT_OK(kit_run(&k, &r, &a, &table, NULL));
+    f64 got[4];
+    for (u32 i = 0; i < 4; i++)
+        got[i] = *vec_f64(&table.as.table.cols[i].as.vec);
+    assert_true(fabs(got[0] - 2.0 / 3) < 1e-12);
+    assert_true(fabs(got[1] - sqrt(8.0 / 11)) < 1e-12);
+    assert_true(got[2] == 1000000001.0);
+    assert_true(fabs(got[3] - 1) < 1e-12);
+    arena_free(&a);
+    kit_end(&k);
+}
+
+static void infinities_and_nans_spread_as_in_q(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 100, 1);
+    kit_trade(&k, 0, "10:00", "a", "0w", "1");
+    kit_trade(&k, 0, "10:01", "a", "", "2");
+    kit_trade(&k, 0, "10:02", "a", "1", "");
+    kit_trade(&k, 0, "10:03", "b", "0w", "0");
+    kit_trade(&k, 0, "10:04", "b", "-0w", "0");
+    kit_part(&k, PART_DATE, KIT_DAY, 0, 5, KIT_DAY, false);
+    kit_expect(&k,
+               "{'table':'trade','groupBy':'sym','agg':[['s','sum','price'],['l','min','price'],['"
+               "h','max','price'],['w','wavg','size','price']]}",
+               "sym,s,l,h,w\na,0w,1,0w,0w\nb,,-0w,0w,\n");
+    kit_expect(&k, "{'table':'trade','groupBy':'price','agg':[['n','count','size']]}",
+               "price,n\n,1\n-0w,1\n1,1\n0w,2\n");
+    kit_expect(&k, "{'table':'trade','filter':['<','price',1],'agg':['size']}", "size\n2\n0\n");
+    kit_expect(&k, "{'table':'trade','filter':['=','price',null],'agg':['size']}", "size\n2\n");
+    kit_end(&k);
+}
+
+static void slices_take_the_same_window_of_each_day(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    kit_expect(&k,
+               "{'table':'trade','temporality':'slice','startTS':'2024.05.14D09:00','endTS':'2024."
+               "05.16D11:00','agg':['time','sym'],'sortCols':'sym'}",
+               "time,sym\n2024.05.15D09:00:00.000000000,a\n2024.05.14D10:00:00.000000000,b\n2024."
+               "05.15D09:00:00.000000000,c\n"
+               "2024.05.16D09:00:00.000000000,d\n");
+    kit_expect(&k,
+               "{'table':'trade','temporality':'slice','slice':['08:00','08:30'],'agg':['sym']}",
+               "sym\na\n");
+    kit_end(&k);
+}
+
+/* ---- what it costs, and what goes wrong */
+
+static void parts_outside_the_range_are_not_opened(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    Arena a = {0};
+    Request r;
+    Value table;
+    RunStats stats;
+    KIT_OK(kit_parse(&k, "{'table':'trade','startTS':'2024.05.16','agg':['sym']}", &a, &r));
+    KIT_OK(kit_run(&k, &r, &a, &table, &stats));
+    assert_true(stats.parts == 2 && stats.parts_pruned == 2);
+    assert_true(stats.rows_live == 2 && stats.rows_scanned == 2 && stats.bytes_mapped == 0);
+    KIT_OK(dir_remove_all(k.intervals->parts[0].path));
+    KIT_OK(kit_parse(&k, "{'table':'trade','endTS':'2024.05.15','agg':[['n','count','sym']]}", &a,
+                     &r));
+    KIT_OK(kit_run(&k, &r, &a, &table, &stats));
+    assert_true(stats.parts_pruned == 1 && stats.bytes_mapped == 0); /* counting reads no column */
+    kit_expect(&k, "{'table':'trade','startTS':'2024.05.15','agg':['sym']}", "corrupt");
+    kit_expect(&k, "{'table':'trade','endTS':'2024.05.15','agg':['sym']}", "sym\na\na\nb\n");
+    arena_free(&a);
+    kit_end(&k);
+}
+
+static void damage_is_reported_with_the_file(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    char path[512];
+    snprintf(path, sizeof path, "%s/trade/price", k.dates->parts[0].path);
+    File f = FILE_NONE;
+    KIT_OK(file_open(&f, path, FILE_WRITE));
+    KIT_OK(file_truncate(&f, 24));
+    KIT_OK(file_close(&f));
+    kit_expect(&k, "{'table':'trade','agg':['price']}", "corrupt");
+    assert_non_null(strstr(fail_text(), "trade/price"));
+    kit_expect(&k, "{'table':'trade','agg':['sym'],'endTS':'2024.05.15'}", "sym\na\na\nb\n");
+    /* an index that no name has */
+    snprintf(path, sizeof path, "%s/trade/ex", k.dates->parts[0].path);
+    KIT_OK(file_open(&f, path, FILE_WRITE));
+    KIT_OK(file_write(&f, &(i64){1 << 20}, 8, 4096 + 8));
+    KIT_OK(file_close(&f));
+    kit_expect(&k, "{'table':'trade','agg':['ex']}", "corrupt");
+    kit_expect(&k, "{'table':'trade','groupBy':'ex','agg':[['n','count','sym']]}", "corrupt");
+    kit_expect(&k, "{'table':'trade','filter':['like','ex','N*'],'agg':['sym']}", "corrupt");
+    /* a column of another type */
+    snprintf(path, sizeof path, "%s/trade/size", k.dates->parts[0].path);
+    KIT_OK(file_open(&f, path, FILE_WRITE));
+    KIT_OK(file_write(&f, &(u8){QT_FLOAT}, 1, 2));
+    KIT_OK(file_close(&f));
+    kit_expect(&k, "{'table':'trade','agg':['size']}", "corrupt");
+    kit_end(&k);
+}
+
+static i64 false_mono;
+
+static i64 next_second(void) { return false_mono += 1000000000; }
+
+static void a_query_that_takes_too_long_is_ended(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    now_fake(NULL, next_second);
+    kit_expect(&k, "{'table':'trade','agg':['price'],'options':{'timeout':100}}", "timeout");
+    kit_expect(&k, "{'table':'trade','agg':[['n','count','price']],'options':{'timeout':100}}",
+               "timeout");
+    kit_expect(&k, "{'table':'trade','agg':[['n','count','price']],'options':{'timeout':1000000}}",
+               "n\n7\n");
+    now_fake(NULL, NULL);
+    kit_end(&k);
+}
+
+static void the_cache_keeps_to_its_bound_and_forgets_segments(void **state)
+{
+    (void)state;
+    for (u32 most = 1; most < 12; most += 5) {
+        Kit k;
+        small(&k, most);
+        for (u32 i = 0; i < 3; i++) {
+            kit_expect(
+                &k, "{'table':'trade','agg':['sym','price','note','qty'],'filter':['>','size',35]}",
+                "sym,price,note,qty\na,5,a,50\nc,4,c,40\na,6,a,60\nd,7,d,70\n");
+            kit_expect(&k,
+                       "{'table':'trade','groupBy':'note','agg':[['l','last','note'],['d','"
+                       "distinct','sym'],['f','first','price']]}",
+                       "note,l,d,f\na,a,a,2\nb,b,b,1\nc,c,c,4\nd,d,d,7\n");
+        }
+        run_cache_forget(k.source.cache, k.dates);
+        kit_expect(&k, "{'table':'trade','endTS':'2024.05.15','agg':['sym']}", "sym\na\na\nb\n");
+        kit_end(&k);
+    }
+}
+
+static void a_run_keeps_the_view_and_the_rows_it_began_with(void **state)
+{
+    (void)state;
+    Kit k;
+    small(&k, 100);
+    Arena a = {0};
+    Request r;
+    Run *first, *second;
+    Value table;
+    View *old = k.view;
+    KIT_OK(kit_parse(&k, "{'table':'trade','agg':['sym']}", &a, &r));
+    KIT_OK(run_prepare(&k.source, &r, &a, &first));
+    assert_int_equal(old->uses, 2);
+    kit_trade(&k, 3, "10:00", "new", "1", "1");
+    kit_live(&k, 7, 8, 1);
+    KIT_OK(view_empty(&k.cache, &k.view));
+    k.view->watermark = k.position;
+    k.source.view = k.view;
+    live_drop(k.live, k.position);
+    KIT_OK(run_prepare(&k.source, &r, &a, &second));
+    KIT_OK(run_execute(first, &table));
+    assert_int_equal(value_count(&table), 7);
+    KIT_OK(run_execute(second, &table));
+    assert_int_equal(value_count(&table), 0);
+    run_finish(second, NULL);
+    run_finish(first, NULL);
+    assert_int_equal(old->uses, 1);
+    view_close(&k.cache, old);
+    arena_free(&a);
+    kit_end(&k);
+}
+
+/* One query a thread, while the loop thread loads names and takes rows. */
+typedef struct {
+    Run *run;
+    Value table;
+    Err err;
+} Job;
+
+static void *execute(void *arg)
+{
+    Job *j = arg;
+    j->err = run_execute(j->run, &j->table);
+    return NULL;
+}
+
+static void queries_run_while_the_domain_and_the_live_rows_grow(void **state)
+{
+    (void)state;
+    Kit k;
+    Prng p;
+    prng_init(&p, 77);
+    kit_make(&k, 3, 2);
+    fill(&k, &p, 3000);
+    u64 rows = k.rows.rows;
+    for (u32 round = 0; round < 20; round++) {
+        Arena a[4] = {{0}};
+        Request r[4];
+        Job jobs[4] = {{0}};
+        pthread_t threads[4];
+        static const char *const asked[4] = {
+            "{'table':'trade','groupBy':'sym','agg':[['n','count','sym'],['l','last','price']]}",
+            "{'table':'trade','groupBy':['ex','side'],'agg':[['n','count','sym'],['v','dev','real']"
+            "]}",
+            "{'table':'trade','filter':['like','sym','A*'],'sortCols':['sym','time']}",
+            "{'table':'trade','filter':['or',['>','qty',0],['=','note','x']],'agg':['sym','ex','"
+            "note']}",
+        };
+        for (u32 i = 0; i < 4; i++) {
+            KIT_OK(kit_parse(&k, asked[i], &a[i], &r[i]));
+            KIT_OK(run_prepare(&k.source, &r[i], &a[i], &jobs[i].run));
+            assert_int_equal(pthread_create(&threads[i], NULL, execute, &jobs[i]), 0);
+        }
+        char name[32];
+        snprintf(name, sizeof name, "grown%u", round);
+        kit_trade(&k, 4, "23:59", name, "1", "1");
+        kit_live(&k, rows + round, rows + round + 1, 1);
+        KIT_OK(domain_add(&k.domain, vec_i32(&k.rows.cols[COL_SYM]) + rows + round, 1));
+        for (u32 i = 0; i < 4; i++) {
+            pthread_join(threads[i], NULL);
+            assert_int_equal(jobs[i].err, E_OK);
+            run_finish(jobs[i].run, NULL);
+            arena_free(&a[i]);
+        }
+    }
+    kit_end(&k);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_database_answers_with_typed_columns),
+        cmocka_unit_test(date_interval_and_live_rows_are_one_table),
+        cmocka_unit_test(limits_cut_the_first_or_the_last_rows),
+        cmocka_unit_test(fills_replace_nulls_along_the_time_column),
+        cmocka_unit_test(first_and_last_of_equal_times_follow_parts_then_rows),
+        cmocka_unit_test(parts_that_are_not_sorted_by_time_are_read_right),
+        cmocka_unit_test(spreads_keep_their_digits_across_parts),
+        cmocka_unit_test(infinities_and_nans_spread_as_in_q),
+        cmocka_unit_test(slices_take_the_same_window_of_each_day),
+        cmocka_unit_test(parts_outside_the_range_are_not_opened),
+        cmocka_unit_test(damage_is_reported_with_the_file),
+        cmocka_unit_test(a_query_that_takes_too_long_is_ended),
+        cmocka_unit_test(the_cache_keeps_to_its_bound_and_forgets_segments),
+        cmocka_unit_test(a_run_keeps_the_view_and_the_rows_it_began_with),
+        cmocka_unit_test(queries_run_while_the_domain_and_the_live_rows_grow),
         cmocka_unit_test(answers_are_those_of_the_model),
     };
     return cmocka_run_group_tests_name("query/run", tests, NULL, NULL);

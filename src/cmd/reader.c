@@ -126,15 +126,8 @@ static Err load_domain(Reader *r, u64 size)
     return E_OK;
 }
 
-/* Closes the open tables of segments that only this view holds. */
-static void forget(Reader *r, const View *v)
-{
-    if (v->uses > 1) return; /* queries run on it: their last one is looked at then */
-    for (u32 i = 0; i < v->interval_seg_count; i++)
-        if (v->interval_segs[i]->uses == 1) run_cache_forget(r->source.cache, v->interval_segs[i]);
-    for (u32 i = 0; i < v->date_seg_count; i++)
-        if (v->date_segs[i]->uses == 1) run_cache_forget(r->source.cache, v->date_segs[i]);
-}
+/* Closes the open tables of a segment that no view holds any longer. */
+static void forget(void *arg, const Segment *s) { run_cache_forget(((Reader *)arg)->source.cache, s); }
 
 /* Opens the newest view in place of the one that is open. */
 static Err reload(Reader *r)
@@ -153,7 +146,6 @@ static Err reload(Reader *r)
     v = NULL;
     if (r->live != NULL) live_drop(r->live, r->view->watermark);
     if (old != NULL) {
-        forget(r, old);
         view_close(&r->cache, old);
         r->reloads++;
         log_event(LOG_DEBUG, "view.opened", "view %llu", (unsigned long long)r->view->number);
@@ -714,6 +706,8 @@ static Err start(Reader *r)
     view_cache_init(&r->cache, &r->root);
     choose_mounts(r);
     TRY(run_cache_make(&r->source.cache, READER_COLUMNS_MAX));
+    r->cache.forget = forget;
+    r->cache.forget_arg = r;
     TRY(wait_for_view(r));
     if (r->tailing) {
         TRY(live_make(&r->live, &r->config.tables, r->dap->memory_max));

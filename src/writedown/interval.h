@@ -26,6 +26,7 @@ typedef struct {
     int threads;
 } IntervalOptions;
 
+/* Starts an empty interval; E_MEMORY. */
 MUST_USE Err interval_make(Interval **i, const IntervalOptions *o);
 
 /* Takes a data record's rows. May spill. */
@@ -43,6 +44,7 @@ u64 interval_rows(const Interval *i);
 u64 interval_bytes(const Interval *i);
 u64 interval_spilled(const Interval *i);
 
+/* Frees everything held; spill files stay for the next start to remove. NULL is allowed. */
 void interval_free(Interval *i);
 
 #endif

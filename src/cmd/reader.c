@@ -70,7 +70,7 @@ typedef struct {
     LoopTimer timer;
     i64 looked;       /* monotonic time of the last look at `current` */
     u32 running, threads;
-    List queue;
+    List queue, active; /* queries that wait; that run */
     u32 queued;
     i64 started;
     u64 requests, failed, reloads;
@@ -318,6 +318,7 @@ static void query_after(void *arg)
 {
     Query *q = arg;
     Reader *r = q->reader;
+    list_remove(&q->link);
     run_finish(q->run, &q->stats);
     domain_release(q->domain);
     r->running--;
@@ -358,6 +359,7 @@ static void start_queries(Reader *r)
         q->domain = r->domain;
         q->domain->uses++;
         r->running++;
+        list_append(&r->active, &q->link);
         loop_work(r->loop, query_work, query_after, q);
     }
 }
@@ -741,10 +743,26 @@ done:
     return err;
 }
 
+/* Gives up a query whose peer is gone with the server. */
+static void query_drop(Query *q)
+{
+    list_remove(&q->link);
+    buf_free(&q->answer);
+    call_fail(q->call, fail(E_CLOSED, "the reader is stopping"));
+    free(q);
+}
+
 static void stop(Reader *r)
 {
     server_close(r->server);
-    loop_free(r->loop);
+    loop_free(r->loop); /* waits for queries that run; what follows them is done here */
+    while (!list_empty(&r->queue)) query_drop(LIST_ENTRY(r->queue.next, Query, link));
+    while (!list_empty(&r->active)) {
+        Query *q = LIST_ENTRY(r->active.next, Query, link);
+        run_finish(q->run, NULL);
+        domain_release(q->domain);
+        query_drop(q);
+    }
     live_free(r->live);
     tail_close(&r->tail);
     if (r->view != NULL) view_close(&r->cache, r->view);
@@ -763,6 +781,7 @@ int reader_main(int argc, char **argv)
     Reader *r = calloc(1, sizeof *r);
     if (r == NULL) return fail_exit(E_MEMORY);
     list_init(&r->queue);
+    list_init(&r->active);
     Option options[] = {OPTIONS_COMMON(r->options),
                         {"instance", "NAME", &r->instance, NULL, "which of dap.instances (KXI_SC)"},
                         {0}};

@@ -224,12 +224,13 @@ static void stop(Sm *sm)
         proc_signal(sm->workers[i].pid, SIGKILL);
         if (proc_wait(sm->workers[i].pid, 5000, &status) != E_OK) log_fail(LOG_WARN, "worker.stuck", fail_last());
     }
+    loop_free(sm->loop); /* waits for a sweep under way, which reads what is closed now */
+    if (sm->sweeping) sweep_free(&sm->sweep);
     feed_close(sm->feed);
     if (sm->wal != NULL && sm->fatal == E_OK && wal_close(sm->wal) != E_OK) sm->fatal = fail_last();
     publish_close(&sm->publish);
     view_cache_free(&sm->cache);
     root_close(&sm->root);
-    loop_free(sm->loop);
     free(sm->acks);
 }
 

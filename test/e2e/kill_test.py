@@ -5,21 +5,23 @@ is, and both databases can be loaded at every moment, also before recovery.
 KILL_SECONDS sets the length (default 22), KILL_SEED the history (default 1)."""
 import os
 import random
+import signal
 import sys
 import threading
 import time
 import traceback
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import kdbfiles, proc, qipc as q, trades
+from kit import proc, qipc as q, trades
 from kit.model import Model
-from kit.system import System, now_ns
+from kit.system import QueryFailed, System, now_ns
 from kit.tap import Tap
 
 tap = Tap()
 SECONDS = float(os.environ.get("KILL_SECONDS", "22"))
 SEED = int(os.environ.get("KILL_SEED", "1"))
 ROLES = ["sm", "eoi", "eod", "da", "sm", "eoi", "eod", "all"]
+BUSY = 110                  # application code of E_BUSY in a getData header
 GONE = (OSError, q.Closed, q.AccessDenied)
 TABLES = {"trade": ["sym", "time"], "loose": ["sym", "time"]}
 
@@ -31,7 +33,7 @@ class Load:
         self.s = s
         self.stop, self.lock, self.wrong = threading.Event(), threading.Lock(), []
         self.trade, self.loose = Model(trades.COLUMNS, "time"), Model(trades.COLUMNS, "time")
-        self.sent = {"trade": 0, "loose": 0}
+        self.sent = self.asked = 0
         self.retries = self.looks = self.days = self.duplicates = 0
         self.threads = []
 
@@ -54,6 +56,8 @@ class Load:
             sequence += 1
             c = feed.columns(r.randint(1, 40), now_ns())
             table = trades.table(c)
+            with self.lock:
+                self.sent += len(c[0])
             while True:
                 try:
                     got = self.s.publish_once("trade", table, f"p{number}", 5, sequence)
@@ -94,6 +98,25 @@ class Load:
             except GONE + (q.QError,):
                 self.s.hang_up()
 
+    def asker(self):
+        """Asks all the time: what was acknowledged before is in every answer, nothing else is."""
+        counts = {"table": "trade", "agg": [["n", "count", "id"]]}
+        while not self.stop.is_set():
+            low = len(self.trade)
+            try:
+                got = self.s.query(counts)["n"][0]
+                if self.asked % 10 == 0:
+                    self.s.query({"table": "trade"})
+            except GONE:
+                self.s.hang_up()
+                time.sleep(0.05)
+                continue
+            except QueryFailed as e:
+                assert e.ac == BUSY, e      # it has just started
+                continue
+            self.asked += 1
+            assert low <= got <= self.sent, f"{got} rows, {low} acknowledged, {self.sent} sent"
+
     def looker(self):
         """Loads what `current` leads to, all the time, in whatever state the system is."""
         while not self.stop.is_set():
@@ -130,7 +153,7 @@ def _():
         load = Load(s)
         for n in range(3):
             load.spawn(load.publisher, n)
-        for body in (load.careless, load.days_run, load.looker):
+        for body in (load.careless, load.days_run, load.looker, load.asker):
             load.spawn(body)
         killed, again = dict.fromkeys(ROLES, 0), dict.fromkeys(ROLES, 0)
         end = time.monotonic() + SECONDS
@@ -145,7 +168,7 @@ def _():
                 s.start(ready=False)
                 killed[role] += 1
                 again = dict.fromkeys(ROLES, 0)
-            elif s.kill_role(role):
+            elif s.kill_role(role, r.choice((signal.SIGKILL, signal.SIGKILL, signal.SIGTERM))):
                 killed[role] += 1
                 again[role] += 1
         load.stop.set()
@@ -157,7 +180,7 @@ def _():
         check_rows(load, s, "after the kills")
         print(f"# seed {SEED}: {len(load.trade)} + {len(load.loose)} rows, killed {killed}, "
               f"{load.retries} retries, {load.duplicates} repeats refused, {load.looks} loads, "
-              f"{load.days} day jobs", flush=True)
+              f"{load.days} day jobs, {load.asked} answers", flush=True)
         assert sum(killed.values()) > SECONDS / 2, killed
         s.kill()
         s.start()

@@ -19,6 +19,7 @@ from .qipc import CODE, CODES, FLOATS, NULL, QTable, QVector
 
 SECOND = 10**9
 EPOCH_UNIX = 946_684_800        # 2000.01.01 in Unix seconds
+CRASH = re.compile(r"signal (4|6|7|8|11)\b|Sanitizer|runtime error|broken assumption")
 
 
 class QueryFailed(Exception):
@@ -62,10 +63,13 @@ class System:
         return self
 
     def stop(self):
-        """Ends it in the ordinary way; AssertionError unless the exit status is 0."""
+        """Ends it in the ordinary way; AssertionError unless the exit status is 0 and no process
+        crashed in the system's life."""
         self.hang_up()
         status = self.up.terminate()
         assert status == 0, f"silt up ended with {status}:\n{self.up.tail()}"
+        crashed = self.crashes()
+        assert not crashed, "\n".join(crashed[:20])
 
     def kill(self):
         self.hang_up()
@@ -90,14 +94,24 @@ class System:
         """Process ids by role: up, sm, da, eoi, eod, dbm; those that run now."""
         return roles_below(self.up.pid)
 
-    def kill_role(self, role):
-        """kill -9 of one role; False when it does not run at the moment."""
+    def kill_role(self, role, number=signal.SIGKILL):
+        """Ends one role by a signal; False when it does not run at the moment."""
         pid = self.roles().get(role)
         with contextlib.suppress(ProcessLookupError):
             if pid is not None:
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
                 return True
         return False
+
+    def crashes(self):
+        """Log lines of all runs that tell of a process ended by a fault of its own (SIGSEGV,
+        SIGABRT, ...) or of a broken assumption."""
+        out = []
+        for name in os.listdir(self.folder):
+            if name.endswith(".err"):
+                with open(os.path.join(self.folder, name), errors="replace") as f:
+                    out += [line.strip() for line in f if CRASH.search(line)]
+        return out
 
     # ------------------------------------------------------------------------------------- calls
 

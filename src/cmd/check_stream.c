@@ -90,6 +90,7 @@ static Err check_file(void *arg, u64 i)
         err =
             fail(E_CORRUPT, "its header says that it begins at %llu", (unsigned long long)f.first);
     if (err != E_OK) {
+        logs_close(&f);
         bool taken = t->running && (err == E_NOT_FOUND || err == E_BUSY); /* trimmed meanwhile */
         if (!taken)
             findings_fail(&t->findings, t->path, "log", err == E_UNSUPPORTED ? E_CORRUPT : err);

@@ -38,9 +38,9 @@ typedef struct Live Live;
 MUST_USE Err live_make(Live **l, const SchemaSet *tables, u64 memory_max);
 void live_free(Live *l);
 
-/* Takes one record of the stream: data rows are appended (unknown tables skipped and counted), an
- * interval's end closes the chunks. Records must come in order. E_LIMIT at memory_max, E_TYPE when
- * the rows do not fit the schema: nothing was taken. */
+/* Takes one record of the stream: data rows are appended (unknown tables, and rows published under
+ * another schema, which the write-down parks, are skipped and counted), an interval's end closes
+ * the chunks. Records must come in order. E_LIMIT at memory_max: nothing was taken. */
 MUST_USE Err live_apply(Live *l, const WalRecord *r);
 
 /* Drops every chunk that ends at or before the watermark (of a view that has been opened). */
@@ -52,7 +52,7 @@ MUST_USE Err live_snapshot(Live *l, u32 table, u64 watermark, Arena *a, LiveSlic
                            u32 *count);
 void live_release(Live *l, LiveSlice *slices, u32 count);
 
-/* Data records skipped because their table is not in the set. */
+/* Data records skipped because their table is not in the set, or their rows do not fit it. */
 u64 live_skipped(const Live *l);
 
 /* Position after the last record taken; rows and bytes held (of one table, or all with table =

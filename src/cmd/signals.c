@@ -400,10 +400,20 @@ done:
 void signals_worker_gone(Sm *sm, u32 worker)
 {
     SmWorker *w = &sm->workers[worker];
-    w->waiting = NULL; /* its connection is gone; the server drops the call */
     loop_timer_stop(&w->timer);
+    work_timeout(w); /* nobody hears the answer, but it frees the call */
     for (u32 i = 0; worker == SM_EOD && i < sm->request_count; i++)
         if (sm->requests[i].state == SM_PROCESSING) sm->requests[i].state = SM_QUEUED;
+}
+
+void signals_stop(Sm *sm)
+{
+    for (u32 i = 0; i < SM_WORKERS; i++) work_timeout(&sm->workers[i]);
+    for (u32 i = 0; i < sm->signal_count; i++) {
+        Call *call = sm->eoi_calls[i];
+        sm->eoi_calls[i] = NULL;
+        if (call != NULL) call_fail(call, fail(E_CLOSED, "the manager is stopping"));
+    }
 }
 
 /* Ends the running interval now. */

@@ -19,4 +19,7 @@ void signals_arm(Sm *sm);
 /* A worker's process ended: its waiting request is dropped and what it worked on is given out again. */
 void signals_worker_gone(Sm *sm, u32 worker);
 
+/* Answers the calls that wait for work or for a commit; before the server closes. */
+void signals_stop(Sm *sm);
+
 #endif

@@ -217,6 +217,7 @@ static void stop(Sm *sm)
     for (u32 i = 0; i < SM_WORKERS; i++)
         if (sm->workers[i].pid > 0) proc_signal(sm->workers[i].pid, SIGTERM);
     if (sm->fatal == E_OK && sm->feed != NULL) intake_sync(sm);
+    signals_stop(sm);
     server_close(sm->server);
     for (u32 i = 0; i < SM_WORKERS; i++) {
         if (sm->workers[i].pid <= 0) continue;

@@ -31,6 +31,7 @@
 #define WORKER_CALL_MS    120000
 #define WORKER_CONNECT_MS 10000
 #define WORKER_RETRY_MS   1000
+#define WORKER_STAGES_MAX 100000 /* files in <idb>/stage */
 
 typedef struct {
     const char *name;
@@ -246,12 +247,38 @@ done:
     return err;
 }
 
+/* Removes what earlier jobs staged and did not see published: their results can no longer be. There is one eod at a time, and
+ * the manager takes none from a dead one. */
+static Err undo_days(Worker *w)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    View *v = NULL;
+    DirEntry *entries = NULL;
+    u64 count = 0, removed = 0, job = 0;
+    err = dir_list(dir_join(&a, w->root.idb, "stage", NULL), WORKER_STAGES_MAX, &a, &entries, &count);
+    if (err == E_NOT_FOUND) err = E_OK;
+    if (err != E_OK || count == 0) goto done;
+    TRY(view_open(&w->cache, true, &v));
+    for (u64 i = 0; i < count; i++) {
+        if (!root_numbered(str_of(entries[i].name), "eod", &job)) continue;
+        TRY(publish_stage_undo(&w->root, v, entries[i].name, &removed));
+        if (removed > 0)
+            log_event(LOG_INFO, "eod.undone", "%s: %llu folders", entries[i].name, (unsigned long long)removed);
+    }
+done:
+    if (v != NULL) view_close(&w->cache, v);
+    arena_free(&a);
+    return err;
+}
+
 static Err run_eod(Worker *w)
 {
     Err err = E_OK;
     Arena a = {0};
     DayOrder order;
     TRY(domain_open(&w->domain, w->root.sym, 0));
+    TRY(undo_days(w));
     for (;;) {
         Value answer;
         arena_reset(&a);
@@ -263,7 +290,8 @@ static Err run_eod(Worker *w)
         log_fail(LOG_ERROR, "eod.failed", err);
         if (err == E_CLOSED) goto done;
         now_sleep_ms(WORKER_RETRY_MS); /* a failing step is repeated until it succeeds */
-        Value text = value_string(str_of(fail_text()));
+        Value text = value_string(str_of(arena_text(&a, fail_text(), strlen(fail_text()))));
+        TRY(undo_days(w));
         TRY(call_manager(w, ".silt.failed", &text, &a, &answer));
     }
 done:

@@ -186,6 +186,7 @@ def _():
         s.start()
         check_rows(load, s, "after one more start")
         s.stop()
+        s.check()
 
 
 if __name__ == "__main__":

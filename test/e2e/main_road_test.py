@@ -330,7 +330,9 @@ def _():
         assert counts["deadShape"] == counts["deadUnknownTable"] == 0, counts
         print(f"# {len(road.trade)} trades, {road.asked} questions, most interval parts "
               f"{road.most['idb']}", flush=True)
+        s.check()       # beside a manager that runs, and at rest
         s.stop()
+        s.check()
 
 
 if __name__ == "__main__":

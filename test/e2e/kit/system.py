@@ -113,6 +113,12 @@ class System:
                     out += [line.strip() for line in f if CRASH.search(line)]
         return out
 
+    def check(self):
+        """`silt check` of both databases; AssertionError unless they are clean."""
+        for folder in (self.idb, self.hdb):
+            done = self.silt("check", folder, timeout=300)
+            assert done.returncode == 0, f"silt check {folder}: {done}"
+
     # ------------------------------------------------------------------------------------- calls
 
     def _connection(self, name, port):

@@ -331,7 +331,13 @@ static Err remove_staged(const Root *r, const View *v, const char *path, u64 *re
     Err err = dir_kind(path, false, &kind);
     if (err != E_OK || kind == DIR_ABSENT) return err;
     err = dir_remove_all(path);
-    if (err == E_OK) *removed += 1;
+    if (err != E_OK) return err;
+    *removed += 1;
+    /* The stage file is the only one that knows: the folder must be gone for good before it
+     * goes. */
+    Arena scratch = {0};
+    err = dir_sync(arena_text(&scratch, path, (u64)(strrchr(path, '/') - path)));
+    arena_free(&scratch);
     return err;
 }
 
@@ -379,7 +385,6 @@ static Err mend_stages(const Root *r, const View *v, u64 *removed)
             TRY(mend_stage(r, v, path, removed));
         }
     }
-    if (count > 0) TRY(dir_sync(stage));
 done:
     arena_free(&scratch);
     return err;

@@ -571,11 +571,9 @@ Err publish_stage_undo(const Root *r, const View *current, const char *job, u64 
 
 Err publish_stage_end(const Root *r, const char *job)
 {
-    Err err = E_OK;
     Arena scratch = {0};
-    TRY(dir_unlink(stage_path(r, &scratch, job)));
-    TRY(dir_sync(dir_join(&scratch, r->idb, "stage", NULL)));
-done:
+    /* Not synced: a stage file that comes back lists what is named or gone by then. */
+    Err err = dir_unlink(stage_path(r, &scratch, job));
     arena_free(&scratch);
     return err;
 }

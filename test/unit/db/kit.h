@@ -533,6 +533,23 @@ static inline int kit_data(const Kit *k, const char *folder, bool intervals)
     return bad;
 }
 
+/* No folder of links is empty. */
+static inline int kit_filled(const char *seg)
+{
+    KitNames n = {0};
+    int bad = kit_list(seg, &n);
+    for (size_t i = 0; bad == 0 && i < n.count; i++) {
+        char path[PATH_MAX];
+        KitNames links = {0};
+        kit_print(path, sizeof path, "%s/%s", seg, n.name[i]);
+        bad = kit_list(path, &links);
+        if (bad == 0 && links.count == 0) bad = kit_bad("%s is empty", path);
+        kit_names_free(&links);
+    }
+    kit_names_free(&n);
+    return bad;
+}
+
 /* The whole tree after recovery. -1 with kit_why. */
 static inline int kit_tree(Kit *k)
 {

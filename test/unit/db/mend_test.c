@@ -37,6 +37,49 @@ static void leavings_of_every_kind_are_removed(void **state)
     kit_end(&k);
 }
 
+static void leavings_of_a_first_start_are_removed(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 1);
+    kit_mkdirs(kit_path(&k, "idb/idb.1"));
+    kit_mkdirs(kit_path(&k, "hdb/seg/d.2024.1"));
+    kit_mkdirs(kit_path(&k, "idb/spill/run"));
+    kit_mkdirs(kit_path(&k, "idb/manifest"));
+    kit_write(kit_path(&k, "idb/manifest/view.1"), "", 0);
+    KIT_OK(kit_start(&k));
+    assert_int_equal(k.removed, 4);
+    kit_judge(&k);
+    kit_end(&k);
+}
+
+/* R3: what the old link named goes only after the new link is durable. */
+static void the_link_is_synced_before_anything_is_removed(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 1);
+    KIT_OK(kit_start(&k));
+    KIT_OK(kit_interval(&k));
+    kit_stop(&k);
+    const char *first[] = {k.idb, k.hdb};
+    for (u64 i = 0; i < COUNT_OF(first); i++) {
+        kit_mkdirs(kit_path(&k, "idb/idb.3"));
+        root_init(&k.root, "demo", k.idb, k.hdb, NULL, k.tiers, 1);
+        view_cache_init(&k.cache, &k.root);
+        KIT_OK(root_claim(&k.root));
+        fault_arm(FAULT_ERROR, i + 1, false, EIO);
+        assert_int_equal(publish_open(&k.p, &k.root, &k.cache, &k.removed), E_IO);
+        fault_arm(FAULT_NONE, 0, false, 0);
+        char *wanted = arena_format(&k.memory, "%s: sync folder", first[i]);
+        if (strstr(fail_text(), wanted) == NULL) fail_msg("`%s`, not `%s`", fail_text(), wanted);
+        assert_int_equal(k.removed, 0);
+        assert_true(kit_there(kit_path(&k, "idb/idb.3")));
+        kit_stop(&k);
+    }
+    kit_end(&k);
+}
+
 static void names_that_are_not_ours_stay(void **state)
 {
     (void)state;
@@ -66,15 +109,26 @@ static void a_lost_current_is_damage_not_a_first_start(void **state)
     Kit k;
     kit_make(&k, 1);
     KIT_OK(kit_start(&k));
+    /* A view that names nothing is enough. */
+    PublishChange c = publish_change(&k.p);
+    KIT_OK(publish_commit(&k.p, &c));
+    kit_stop(&k);
+    assert_int_equal(unlink(kit_path(&k, "idb/current")), 0);
+    assert_int_equal(kit_start(&k), E_CORRUPT);
+    assert_true(kit_there(kit_path(&k, "idb/idb.2")));
+    kit_stop(&k);
+    assert_int_equal(symlink("idb.2", kit_path(&k, "idb/current")), 0);
+    KIT_OK(kit_start(&k));
     KIT_OK(kit_interval(&k));
     kit_stop(&k);
     assert_int_equal(unlink(kit_path(&k, "idb/current")), 0);
     assert_int_equal(kit_start(&k), E_CORRUPT);
-    assert_true(kit_there(kit_path(&k, "idb/idb.2/0")));
+    assert_true(kit_there(kit_path(&k, "idb/idb.3/0")));
     kit_stop(&k);
     /* With the views gone too, the data still speaks. */
     KIT_OK(dir_remove_all(kit_path(&k, "idb/idb.1")));
     KIT_OK(dir_remove_all(kit_path(&k, "idb/idb.2")));
+    KIT_OK(dir_remove_all(kit_path(&k, "idb/idb.3")));
     KIT_OK(dir_remove_all(kit_path(&k, "idb/manifest")));
     assert_int_equal(kit_start(&k), E_CORRUPT);
     assert_true(kit_there(kit_path(&k, "idb/data/2024.08.22/1")));
@@ -175,6 +229,30 @@ static void a_stage_that_was_not_published_is_removed(void **state)
     kit_end(&k);
 }
 
+static void a_staged_folder_is_gone_for_good_before_its_stage_file(void **state)
+{
+    (void)state;
+    Kit k;
+    u64 removed = 0;
+    bool synced = false, ended = false;
+    kit_make(&k, 1);
+    KIT_OK(kit_start(&k));
+    Part fresh = kit_part(&k, PART_DATE, KIT_DAY, KIT_DAY, 0, 2);
+    for (u64 at = 1; !ended; at++) {
+        KIT_OK(publish_stage_begin(&k.root, "day", &fresh.path, 1));
+        kit_stage(&k, &fresh);
+        fault_arm(FAULT_ERROR, at, false, EIO);
+        ended = publish_stage_undo(&k.root, k.p.current, "day", &removed) == E_OK;
+        fault_arm(FAULT_NONE, 0, false, 0);
+        assert_true(kit_there(kit_path(&k, "idb/stage/day")) == !ended);
+        if (ended) break;
+        synced = synced || strstr(fail_text(), "2024.08.22: sync folder") != NULL;
+        if (strstr(fail_text(), "stage/day: remove") != NULL) assert_true(synced);
+    }
+    assert_true(synced);
+    kit_end(&k);
+}
+
 static void a_stage_can_be_undone_or_ended_while_running(void **state)
 {
     (void)state;
@@ -231,12 +309,15 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(leavings_of_every_kind_are_removed),
+        cmocka_unit_test(leavings_of_a_first_start_are_removed),
+        cmocka_unit_test(the_link_is_synced_before_anything_is_removed),
         cmocka_unit_test(names_that_are_not_ours_stay),
         cmocka_unit_test(a_lost_current_is_damage_not_a_first_start),
         cmocka_unit_test(a_current_that_leads_nowhere_is_refused),
         cmocka_unit_test(a_broken_manifest_names_the_newest_good_view),
         cmocka_unit_test(a_view_without_its_folders_or_domain_is_refused),
         cmocka_unit_test(a_stage_that_was_not_published_is_removed),
+        cmocka_unit_test(a_staged_folder_is_gone_for_good_before_its_stage_file),
         cmocka_unit_test(a_stage_can_be_undone_or_ended_while_running),
         cmocka_unit_test(a_stage_of_foreign_folders_is_refused),
     };

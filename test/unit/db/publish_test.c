@@ -2,6 +2,7 @@
  * publish: what a commit writes, shares and refuses, and whether every folder of a view obeys `\l`.
  * What happens when it is stopped or fails is in publish_steps_test.c.
  */
+#include "base/bounds.h"
 #include "unit/db/kit.h"
 
 static char *link_text(Kit *k, const char *path)
@@ -313,6 +314,7 @@ static void changes_that_cannot_be_are_refused(void **state)
     c.add = twice;
     c.add_count = 2;
     assert_int_equal(publish_commit(&k.p, &c), E_EXISTS);
+    assert_non_null(strstr(fail_text(), "have one number"));
     c = publish_change(&k.p);
     c.remove = &gone;
     c.remove_count = 1;
@@ -322,6 +324,11 @@ static void changes_that_cannot_be_are_refused(void **state)
     c = publish_change(&k.p);
     c.watermark--;
     assert_int_equal(publish_commit(&k.p, &c), E_USAGE);
+    ViewPublisher pub = {1, 1, 1};
+    c = publish_change(&k.p);
+    c.publishers = &pub;
+    c.publisher_count = BOUND_PUBLISHERS_MAX + 1;
+    assert_int_equal(publish_commit(&k.p, &c), E_LIMIT);
     other.path = "relative";
     c = publish_change(&k.p);
     c.add = &other;
@@ -439,6 +446,7 @@ static void a_second_tier_makes_the_hdb_segmented(void **state)
                         "../seg/d.2023.5\n../seg/d.2024.6.0\n../seg/d.2024.6\n");
     kit_judge(&k);
     assert_string_equal(kit_names(&k, k.p.current), "d8634/5@1 d9000/6@1 d9001/4@0 ");
+    assert_int_equal(kit_filled(kit_path(&k, "hdb/seg")), 0);
     kit_stop(&k);
     KIT_OK(kit_start(&k));
     assert_int_equal(k.removed, 0);

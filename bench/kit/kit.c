@@ -429,6 +429,17 @@ int kit_worker(const KitSystem *s, const char *name)
     return found;
 }
 
+f64 kit_cpu(int pid)
+{
+    char path[64];
+    unsigned long long ns = 0;
+    snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
+    FILE *f = fopen(path, "re");
+    if (f == NULL || fscanf(f, "%llu", &ns) != 1) kit_die("%s cannot be read", path);
+    fclose(f);
+    return (f64)ns / 1e9;
+}
+
 u64 kit_memory(int pid)
 {
     char path[64], line[256];

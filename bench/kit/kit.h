@@ -103,6 +103,9 @@ void kit_stop(int *pid);
 /* The process of the manager's worker of a name. */
 int kit_worker(const KitSystem *s, const char *name);
 
+/* Seconds of processor that a process has used. */
+f64 kit_cpu(int pid);
+
 /* Anonymous resident bytes of a process; its high-water mark is taken by a thread that looks every
  * few milliseconds. */
 u64 kit_memory(int pid);

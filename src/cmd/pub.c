@@ -35,6 +35,7 @@
 #define PUB_BATCH_MAX    10000000
 #define PUB_WINDOW_MAX   1024
 #define PUB_RETRY_MAX    86400
+#define PUB_SECOND_NS    1000000000
 #define PUB_CALL_MS      30000 /* an answer that takes longer counts as a broken connection */
 #define PUB_PAUSE_MS     200   /* input that pauses so long: what is there is sent */
 #define PUB_BACK_OFF_MS  50    /* first wait before connecting again; doubles up to */
@@ -155,7 +156,7 @@ static Err recover(Pub *p)
     u32 wait = PUB_BACK_OFF_MS;
     for (;;) {
         client_close(&p->client);
-        if (now_mono() - p->progressed > p->retry_s * 1000000000ll) {
+        if (now_mono() - p->progressed > p->retry_s * PUB_SECOND_NS) {
             fail_restore(&why);
             return fail_note(why.code, "given up after %lld seconds", (long long)p->retry_s);
         }
@@ -172,7 +173,7 @@ static Err recover(Pub *p)
 /* The oldest message was not taken: it goes behind the others with a new number. */
 static Err send_later(Pub *p, Err why)
 {
-    if (now_mono() - p->progressed > p->retry_s * 1000000000ll)
+    if (now_mono() - p->progressed > p->retry_s * PUB_SECOND_NS)
         return fail_note(why, "given up after %lld seconds", (long long)p->retry_s);
     PubFlight *from = flight(p, 0);
     p->first = (p->first + 1) % (u64)p->window;

@@ -23,16 +23,16 @@ static struct {
     u32 count;
     bool (*text)(void *ctx, Call *call);
     void *text_ctx;
-} API;
+} api;
 
 static void add(const ApiEntry *entries, void *ctx, bool brief)
 {
     for (const ApiEntry *e = entries; e->name != NULL || e->path != NULL; e++) {
-        ASSERT(API.count < API_ENTRIES_MAX);
-        API.entries[API.count] = e;
-        API.name_sizes[API.count] = e->name == NULL ? 0 : (u32)strlen(e->name);
-        API.brief[API.count] = brief;
-        API.ctx[API.count++] = ctx;
+        ASSERT(api.count < API_ENTRIES_MAX);
+        api.entries[api.count] = e;
+        api.name_sizes[api.count] = e->name == NULL ? 0 : (u32)strlen(e->name);
+        api.brief[api.count] = brief;
+        api.ctx[api.count++] = ctx;
     }
 }
 
@@ -42,25 +42,25 @@ void api_add_brief(const ApiEntry *entries, void *ctx) { add(entries, ctx, true)
 
 bool api_is_brief(const ApiEntry *entry)
 {
-    for (u32 i = 0; i < API.count; i++)
-        if (API.entries[i] == entry) return API.brief[i];
+    for (u32 i = 0; i < api.count; i++)
+        if (api.entries[i] == entry) return api.brief[i];
     return false;
 }
 
 const ApiEntry *api_find(Str name)
 {
-    for (u32 i = 0; i < API.count; i++)
-        if (API.name_sizes[i] == name.size && name.size > 0 &&
-            memcmp(API.entries[i]->name, name.data, name.size) == 0)
-            return API.entries[i];
+    for (u32 i = 0; i < api.count; i++)
+        if (api.name_sizes[i] == name.size && name.size > 0 &&
+            memcmp(api.entries[i]->name, name.data, name.size) == 0)
+            return api.entries[i];
     return NULL;
 }
 
 const ApiEntry *api_find_path(Str method, Str path, Str *rest, bool *other)
 {
     *other = false;
-    for (u32 i = 0; i < API.count; i++) {
-        const ApiEntry *e = API.entries[i];
+    for (u32 i = 0; i < api.count; i++) {
+        const ApiEntry *e = api.entries[i];
         if (e->path == NULL) continue;
         u64 size = strlen(e->path);
         bool prefix = e->path[size - 1] == '/' && size > 1;
@@ -79,9 +79,9 @@ const ApiEntry *api_find_path(Str method, Str path, Str *rest, bool *other)
 
 void api_dispatch(const ApiEntry *entry, Call *call)
 {
-    for (u32 i = 0; i < API.count; i++) {
-        if (API.entries[i] != entry) continue;
-        entry->handler(API.ctx[i], call);
+    for (u32 i = 0; i < api.count; i++) {
+        if (api.entries[i] != entry) continue;
+        entry->handler(api.ctx[i], call);
         return;
     }
     fail_abort("a call of the table", __FILE__, __LINE__);
@@ -89,13 +89,13 @@ void api_dispatch(const ApiEntry *entry, Call *call)
 
 void api_text(bool (*handler)(void *ctx, Call *call), void *ctx)
 {
-    API.text = handler;
-    API.text_ctx = ctx;
+    api.text = handler;
+    api.text_ctx = ctx;
 }
 
-bool api_text_dispatch(Call *call) { return API.text != NULL && API.text(API.text_ctx, call); }
+bool api_text_dispatch(Call *call) { return api.text != NULL && api.text(api.text_ctx, call); }
 
-const ApiEntry *api_entry(u32 i) { return i < API.count ? API.entries[i] : NULL; }
+const ApiEntry *api_entry(u32 i) { return i < api.count ? api.entries[i] : NULL; }
 
 bool call_wants_q(const Call *c)
 {

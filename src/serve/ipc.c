@@ -205,8 +205,10 @@ static bool conn_flush(Conn *c)
 
 void ipc_flush(Ipc *ipc)
 {
-    while (!list_empty(&ipc->dirty)) {
-        Conn *c = LIST_ENTRY(ipc->dirty.next, Conn, dirty_link);
+    /* what is added behind the last one meanwhile has its turn in the next one */
+    for (List *it = ipc->dirty.next, *next; it != &ipc->dirty; it = next) {
+        Conn *c = LIST_ENTRY(it, Conn, dirty_link);
+        next = it->next;
         list_remove(&c->dirty_link);
         c->dirty = false;
         bool paused = c->paused;
@@ -229,8 +231,9 @@ static bool conn_owes(const Conn *c)
 /* Sends answers that are ready, from the front; then pushes that waited. */
 static void conn_advance(Conn *c)
 {
-    while (!list_empty(&c->calls)) {
-        Call *call = LIST_ENTRY(c->calls.next, Call, link);
+    for (List *it = c->calls.next, *next; it != &c->calls; it = next) {
+        Call *call = LIST_ENTRY(it, Call, link);
+        next = it->next;
         if (!call->done) break;
         if (call->reply.size > 0) {
             if (c->out.size == 0) { /* take a large answer over as it is */
@@ -337,8 +340,7 @@ static bool handshake(Conn *c)
         return false;
     }
     u8 capability = end == 0 ? 0 : c->in.data[end - 1];
-    if (end == 0 || end > BOUND_HANDSHAKE_MAX || capability > 127 ||
-        (capability > 6 && capability >= ' ')) {
+    if (end == 0 || end > BOUND_HANDSHAKE_MAX || capability >= ' ') {
         c->closing = true; /* no capability byte: the old text protocol */
         return false;
     }
@@ -537,11 +539,13 @@ void ipc_free(Ipc *ipc)
 {
     if (ipc == NULL) return;
     ipc_flush(ipc);
-    while (!list_empty(&ipc->conns))
-        conn_close(LIST_ENTRY(ipc->conns.next, Conn, link));
-    while (!list_empty(&ipc->free_calls)) {
-        Call *c = LIST_ENTRY(ipc->free_calls.next, Call, link);
-        list_remove(&c->link);
+    for (List *it = ipc->conns.next, *next; it != &ipc->conns; it = next) {
+        next = it->next;
+        conn_close(LIST_ENTRY(it, Conn, link));
+    }
+    for (List *it = ipc->free_calls.next, *next; it != &ipc->free_calls; it = next) {
+        Call *c = LIST_ENTRY(it, Call, link);
+        next = it->next;
         arena_free(&c->arena);
         free(c);
     }

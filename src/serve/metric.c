@@ -33,17 +33,17 @@ static struct {
 
     u32 collector_count;
     Metric overflow; /* what does not fit is counted into nothing */
-} METRICS;
+} metrics;
 
 /* Where (name, labels) stands or belongs. */
 static u32 find_place(const char *name, const char *labels, bool *found)
 {
-    u32 low = 0, high = METRICS.count;
+    u32 low = 0, high = metrics.count;
     *found = false;
     while (low < high) {
         u32 mid = low + (high - low) / 2;
-        int c = strcmp(METRICS.all[mid]->name, name);
-        if (c == 0) c = strcmp(METRICS.all[mid]->labels, labels);
+        int c = strcmp(metrics.all[mid]->name, name);
+        if (c == 0) c = strcmp(metrics.all[mid]->labels, labels);
         if (c == 0) {
             *found = true;
             return mid;
@@ -60,16 +60,16 @@ Metric *metric_get(MetricKind kind, const char *name, const char *labels, const 
 {
     bool found = false;
     u32 at = find_place(name, labels, &found);
-    if (found) return METRICS.all[at];
-    if (METRICS.count == METRIC_COUNT_MAX) return &METRICS.overflow;
-    Metric *m = arena_new(&METRICS.memory, Metric);
-    m->name = arena_text(&METRICS.memory, name, strlen(name));
-    m->labels = arena_text(&METRICS.memory, labels, strlen(labels));
-    m->help = arena_text(&METRICS.memory, help, strlen(help));
+    if (found) return metrics.all[at];
+    if (metrics.count == METRIC_COUNT_MAX) return &metrics.overflow;
+    Metric *m = arena_new(&metrics.memory, Metric);
+    m->name = arena_text(&metrics.memory, name, strlen(name));
+    m->labels = arena_text(&metrics.memory, labels, strlen(labels));
+    m->help = arena_text(&metrics.memory, help, strlen(help));
     m->kind = kind;
-    memmove(&METRICS.all[at + 1], &METRICS.all[at], (METRICS.count - at) * sizeof(Metric *));
-    METRICS.all[at] = m;
-    METRICS.count++;
+    memmove(&metrics.all[at + 1], &metrics.all[at], (metrics.count - at) * sizeof(Metric *));
+    metrics.all[at] = m;
+    metrics.count++;
     return m;
 }
 
@@ -79,9 +79,9 @@ void metric_set(Metric *m, f64 value) { m->value = value; }
 
 void metric_collect(void (*collect)(void *arg), void *arg)
 {
-    ASSERT(METRICS.collector_count < METRIC_COLLECT_MAX);
-    METRICS.collectors[METRICS.collector_count].collect = collect;
-    METRICS.collectors[METRICS.collector_count++].arg = arg;
+    ASSERT(metrics.collector_count < METRIC_COLLECT_MAX);
+    metrics.collectors[metrics.collector_count].collect = collect;
+    metrics.collectors[metrics.collector_count++].arg = arg;
 }
 
 static Err write_one(Buf *out, const Metric *m, bool first)
@@ -101,11 +101,11 @@ done:
 Err metric_write(Buf *out)
 {
     Err err = E_OK;
-    for (u32 i = 0; i < METRICS.collector_count; i++)
-        METRICS.collectors[i].collect(METRICS.collectors[i].arg);
-    for (u32 i = 0; i < METRICS.count; i++)
-        TRY(write_one(out, METRICS.all[i],
-                      i == 0 || strcmp(METRICS.all[i]->name, METRICS.all[i - 1]->name) != 0));
+    for (u32 i = 0; i < metrics.collector_count; i++)
+        metrics.collectors[i].collect(metrics.collectors[i].arg);
+    for (u32 i = 0; i < metrics.count; i++)
+        TRY(write_one(out, metrics.all[i],
+                      i == 0 || strcmp(metrics.all[i]->name, metrics.all[i - 1]->name) != 0));
     TRY(buf_text(out, "# EOF\n"));
 done:
     return err;

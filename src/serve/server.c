@@ -204,8 +204,10 @@ void server_close(Server *s)
     loop_unwatch(&s->watch);
     loop_timer_stop(&s->full);
     sock_close(&s->fd);
-    while (!list_empty(&s->fresh))
-        give_up(LIST_ENTRY(s->fresh.next, Fresh, link));
+    for (List *it = s->fresh.next, *next; it != &s->fresh; it = next) {
+        next = it->next;
+        give_up(LIST_ENTRY(it, Fresh, link));
+    }
     ipc_free(s->ipc);
     http_free(s->http);
     s->ipc = NULL;

@@ -38,7 +38,7 @@ $(error BUILD=$(BUILD) is not one of release debug asan tsan cover fuzz analyze)
 endif
 
 # Asked when first used, not when this file is read: `make deps` may come before.
-LIBS = libuv libmicrohttpd yaml-0.1 jansson
+LIBS = libuv libmicrohttpd yaml-0.1 jansson zlib libdeflate liblz4 snappy libzstd
 pkg  = $(shell pkg-config $(1) $(2) || echo --missing-packages--run-make-deps)
 CPPFLAGS_LIBS  = $(eval CPPFLAGS_LIBS := $$(call pkg,--cflags,$$(LIBS)))$(CPPFLAGS_LIBS)
 LDLIBS_LIBS    = $(eval LDLIBS_LIBS := $$(call pkg,--libs,$$(LIBS)))$(LDLIBS_LIBS)

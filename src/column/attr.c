@@ -2,8 +2,9 @@
  * attr: the index behind the elements of parted and grouped enumerations.
  *
  * The payload is a row of objects, each with a 16-byte header: m (the smallest m with 16 << m >=
- * the object's size), 0, type, attribute, four zeros, count (i64). For n distinct values of width w
- * (8 = 64-bit enumeration, "wide"; 4 = 32-bit), with C the power of two >= n, at least 8 / w:
+ * the object's size), 0 (some builds leave another byte), type, attribute, four zeros, count (i64).
+ * For n distinct values of width w (8 = 64-bit enumeration, "wide"; 4 = 32-bit), with C the power
+ * of two >= n, at least 8 / w:
  *
  *   wide only  8 bytes     W: written 0, ignored when read
  *   K          16          header: type 20, attribute 2, n
@@ -31,7 +32,9 @@
 #include "column/attr.h"
 
 #include "base/map.h"
+#include "q/type.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 #define OBJECT_HEADER 16
@@ -178,12 +181,20 @@ static const u8 *take(Rest *rest, u64 size)
 static bool take_header(Rest *rest, int type, u64 *count)
 {
     const u8 *p = take(rest, OBJECT_HEADER);
-    if (p == NULL || p[1] != 0 || p[2] != type) return false;
+    if (p == NULL || p[2] != type) return false;
     *count = load_u64(p + 8);
     return *count <= rest->left / 4 + 1;
 }
 
-static Err bad(const char *what) { return fail(E_CORRUPT, "index of the column: %s", what); }
+static _Thread_local const char *last_damage = "";
+
+static Err bad(const char *what)
+{
+    last_damage = what;
+    return fail(E_CORRUPT, "index of the column: %s", what);
+}
+
+const char *attr_damage(void) { return last_damage; }
 
 static Err open_keys(Column *c, Rest *rest)
 {
@@ -301,8 +312,44 @@ static Err check_slots(const Column *c)
     return E_OK;
 }
 
+/* Whether a piece of elements ascends, the element before it included; `T` is how they compare.
+ * NULLs are the smallest integers; NaN counts as smallest among floats. */
+#define ASCENDS(T, less)                                                                           \
+    do {                                                                                           \
+        T a, b;                                                                                    \
+        bool wrong = false;                                                                        \
+        memcpy(&a, last == NULL ? piece : last, sizeof a);                                         \
+        for (u64 i = 0; i < count; i++) {                                                          \
+            memcpy(&b, piece + i * sizeof b, sizeof b);                                            \
+            wrong |= (less);                                                                       \
+            a = b;                                                                                 \
+        }                                                                                          \
+        return !wrong;                                                                             \
+    } while (0)
+
+bool attr_ascends(int type, const u8 *piece, u64 count, const u8 *last)
+{
+    switch (type) {
+    case QT_REAL: ASCENDS(f32, !(a <= b) && !isnan(a));
+    case QT_FLOAT:
+    case QT_DATETIME: ASCENDS(f64, !(a <= b) && !isnan(a));
+    case QT_SHORT: ASCENDS(i16, b < a);
+    default: break;
+    }
+    switch (type_width(type)) {
+    case 1: ASCENDS(u8, b < a);
+    case 4: ASCENDS(i32, b < a);
+    case 8: ASCENDS(i64, b < a);
+    default: return false;
+    }
+}
+
 Err attr_check(const Column *c)
 {
+    if (c->damage != NULL) return bad(c->damage);
+    if (c->attr == ATTR_SORTED && c->type < QT_ENUM && c->type != QT_GUID &&
+        !attr_ascends(c->type, c->data, c->rows, NULL))
+        return bad("the rows of a sorted column do not ascend");
     if (c->keys == NULL) return E_OK;
     Err err = check_slots(c);
     if (err != E_OK) return err;

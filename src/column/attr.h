@@ -20,12 +20,20 @@ MUST_USE Err attr_build_grouped(Buf *b, const void *rows, u64 row_count, bool wi
  * names the rule. Checks bounds only: sizes, counts, offsets ascending and within rows. */
 MUST_USE Err attr_open(Column *c, const u8 *payload, u64 size);
 
+/* The rule that this thread's last failed attr_open named; text that lives for ever. */
+const char *attr_damage(void);
+
+/* Whether `count` elements of a plain type ascend, the element `last` before them included (NULL =
+ * they are the first). Nulls are smallest. False for guids, whose order is not documented. */
+bool attr_ascends(int type, const u8 *elements, u64 count, const u8 *last);
+
 /* The rows of a value in a parted column: [*from, *to), empty when it does not occur. By the hash
  * slots of the file, verified against the keys; a damaged table falls back to scanning the keys. */
 void attr_find(const Column *c, i64 index, u64 *from, u64 *to);
 
-/* Checks everything: each hash slot, each run's rows, distinct keys, the permutation. For `silt
- * check`. */
+/* Checks everything: that the index is sound, each hash slot, each run's rows, distinct keys, the
+ * permutation, and that rows of a plain sorted vector ascend. For `silt check`; all rows must be
+ * readable. */
 MUST_USE Err attr_check(const Column *c);
 
 #endif

@@ -11,11 +11,16 @@
  * enumeration, as in files of kdb+. If a file does hold an empty name, reading it gives id 0 like
  * any other.
  *
+ * A compressed domain file can be read: `size` and `saved` then count plain bytes. Nobody appends
+ * to one, as kdb+ does not either.
+ *
  * One thread loads and adds; lookups from others are safe while it does not.
  */
 #include "column/domain.h"
 
 #include "base/bounds.h"
+#include "column/block.h"
+#include "column/image.h"
 #include "os/dir.h"
 #include "os/file.h"
 #include "q/symbol.h"
@@ -108,37 +113,68 @@ done:
     return err;
 }
 
+static Err check_header(const Domain *d, const u8 header[DOMAIN_HEADER])
+{
+    if (header[0] == 0xff && header[1] == 0x01 && header[2] == QT_SYMBOL &&
+        header[3] <= ATTR_GROUPED)
+        return E_OK;
+    return fail(E_CORRUPT, "%s: not a list of symbols", d->path);
+}
+
+static Err too_short(const Domain *d)
+{
+    return fail(E_CORRUPT, "%s: shorter than its header", d->path);
+}
+
+/* Takes all names of a compressed file within its first `size` plain bytes. */
+static Err load_zipped(Domain *d, u64 size)
+{
+    Err err = E_OK;
+    Image m = {0};
+    TRY(image_open(&m, d->path, IMAGE_WHOLE));
+    const u8 *data = m.plain.data;
+    if (size > m.plain.size) size = m.plain.size;
+    if (size < DOMAIN_HEADER) TRY(too_short(d));
+    TRY(check_header(d, data));
+    if (size > DOMAIN_HEADER && data[size - 1] != 0)
+        TRY(fail(E_CORRUPT, "%s: the last name does not end", d->path));
+    TRY(take_names(d, data + DOMAIN_HEADER, size - DOMAIN_HEADER));
+    d->zipped = true;
+    d->size = d->saved = size;
+done:
+    image_close(&m);
+    return err;
+}
+
 Err domain_load(Domain *d, u64 size)
 {
     Err err = E_OK;
     File f = FILE_NONE;
     u64 there;
     u8 header[DOMAIN_HEADER];
-    if (size <= d->size) return E_OK;
+    if (size <= d->size || d->zipped) return E_OK;
     ASSERT(d->pending.size == 0);
     err = file_open(&f, d->path, FILE_READ);
     if (err == E_NOT_FOUND && size == UINT64_MAX) return E_OK;
     if (err != E_OK) return err;
     TRY(file_size(&f, &there));
-    if (size == UINT64_MAX) size = there;
+    bool all = size == UINT64_MAX;
+    if (all) size = there;
+    if (size <= d->size) goto done;
+    if (d->size == 0) {
+        if (there < DOMAIN_HEADER || size < DOMAIN_HEADER) TRY(too_short(d));
+        TRY(file_read(&f, header, sizeof header, 0));
+        if (block_is_container(header, sizeof header)) {
+            err = load_zipped(d, all ? UINT64_MAX : size);
+            goto done;
+        }
+        TRY(check_header(d, header));
+        d->size = DOMAIN_HEADER;
+    }
     if (size > there) {
         err = fail(E_CORRUPT, "%s: %llu bytes, but %llu are needed", d->path,
                    (unsigned long long)there, (unsigned long long)size);
         goto done;
-    }
-    if (size <= d->size) goto done;
-    if (d->size == 0) {
-        if (size < DOMAIN_HEADER) {
-            err = fail(E_CORRUPT, "%s: shorter than its header", d->path);
-            goto done;
-        }
-        TRY(file_read(&f, header, sizeof header, 0));
-        if (header[0] != 0xff || header[1] != 0x01 || header[2] != QT_SYMBOL ||
-            header[3] > ATTR_GROUPED) {
-            err = fail(E_CORRUPT, "%s: not a list of symbols", d->path);
-            goto done;
-        }
-        d->size = DOMAIN_HEADER;
     }
     TRY(load_names(d, &f, size));
     d->saved = d->size;
@@ -198,6 +234,7 @@ Err domain_cut(Domain *d, u64 size)
     File f = FILE_NONE;
     u64 there;
     ASSERT(d->pending.size == 0 && size <= d->size);
+    if (d->zipped) return fail(E_UNSUPPORTED, "%s: a compressed file is not cut", d->path);
     if (size != d->size) {
         /* names were loaded that go: start anew with the prefix */
         char *path = d->path;
@@ -253,6 +290,8 @@ Err domain_save(Domain *d, u64 *size)
     char folder[BOUND_PATH_MAX];
     *size = d->saved;
     if (d->pending.size == 0) return E_OK;
+    if (d->zipped)
+        return fail(E_UNSUPPORTED, "%s: no names are added to a compressed file", d->path);
     if (strlen(d->path) >= sizeof folder) return fail(E_LIMIT, "%s: the path is too long", d->path);
     TRY(file_open(&f, d->path, fresh ? FILE_ALWAYS : FILE_WRITE));
     if (fresh) {

@@ -22,7 +22,21 @@ typedef struct {
     i32 *indices; /* domain index of each symbol id, -1 = not in the domain; index_count entries */
     i32 index_count;
     Buf pending; /* names added and not yet written */
+    bool zipped; /* the file is compressed: it can be read but not appended to */
 } Domain;
+
+/* The domains that somebody has loaded, found by name; NULL from `find` when one is not there. */
+typedef struct {
+    const Domain *(*find)(void *arg, const char *name);
+    void *arg;
+} DomainSet;
+
+/* The symbol id of an index of a domain (a null one gives 0), or -1 when it is beyond. */
+static inline i32 domain_id(const Domain *d, i64 index)
+{
+    if (index == INT64_MIN) return 0;
+    return index >= 0 && index < d->count ? d->ids[index] : -1;
+}
 
 /* Reads the domain file's first `size` bytes (~0 = all of it); an absent file is an empty domain.
  * E_CORRUPT when the bytes do not end with a complete name. */

@@ -2,15 +2,16 @@
  * header: encode and decode the headers of column files.
  *
  *   plain vector            page (64-bit enumeration, anymap, heap)   32-bit enumeration
- *   0   fe 20               0     fd 20, zeros to 16                   0   fe
- *   2   type                16    domain name, zeros to 4080           1   domain name, zeros to A
- *   3   attribute           4080  fd, tag (0; 1 for an anymap)         A   0 0, type slot 0,
- * attribute 4   0 0 0 0             4082  type (20, 77, 4)                     A+4 0 0 0 0 8 count,
- * i64          4083  attribute, 0 0 0 0                   A+8 count, i64 16  elements 4088  count,
- * i64                           A+16 indices, i32 4096  elements
+ *   0   fe 20               0     fd 20, zeros to 16                   0     fe
+ *   2   type                16    domain name, zeros to 4080           1     domain name, zeros to
+ * A 3   attribute           4080  fd, tag (0; 1 for an anymap)         A     0 0, type slot 0 4   0
+ * 0 0 0             4082  type (20, 77, 4; 2)                  A+3   attribute 8   count, i64 4083
+ * attribute, 0 0 0 0                   A+4   0 0 0 0 16  elements            4088  count, i64 A+8
+ * count, i64 4096  elements                             A+16  indices, i32
  *
  * A is 8 for names of up to 6 bytes. Longer names have no proven layout: the file is taken when
- * exactly one A of the two candidates makes count and size agree, else refused.
+ * exactly one A of the two candidates makes count and size agree, else refused. A page of type 2 is
+ * that of guids with an attribute; its index has no known form and is not looked at.
  *
  * Invariants after header_decode: data_at + rows * width <= size, without overflow; with attribute
  * 0 or 1 it is equal to size.
@@ -58,11 +59,13 @@ static Err decode_plain(const u8 *data, u64 size, const char *path, Header *h)
         return fail(E_CORRUPT, "%s: shorter than a vector's header", path);
     h->form = HEADER_PLAIN;
     h->type = data[2];
-    if (h->type >= QT_NESTED && h->type <= QT_NESTED + 19) {
-        return fail(E_UNSUPPORTED, "%s: a nested column in the form before kdb+ 3.6 (type %d)",
-                    path, h->type);
+    if (h->type == QT_NESTED + QT_ENUM)
+        return fail(E_UNSUPPORTED, "%s: lists of enumerations in the form before kdb+ 3.6", path);
+    if (h->type > QT_NESTED && type_is_fixed(h->type - QT_NESTED)) {
+        h->form = HEADER_OLD;
+    } else if (!type_is_fixed(h->type)) {
+        return fail(E_CORRUPT, "%s: no vector has type %d", path, h->type);
     }
-    if (!type_is_fixed(h->type)) return fail(E_CORRUPT, "%s: no vector has type %d", path, h->type);
     h->width = type_disk_width(h->type);
     h->attr = data[3];
     h->data_at = HEADER_PLAIN_SIZE;
@@ -105,6 +108,12 @@ static Err decode_page(const u8 *data, u64 size, const char *path, Header *h)
             return fail(E_CORRUPT, "%s: a list column with attribute %u", path, h->attr);
         return rows_by_size(size, path, h);
     }
+    if (inner[1] == 0 && inner[2] == QT_GUID) {
+        h->form = HEADER_PLAIN;
+        h->type = QT_GUID;
+        h->width = type_disk_width(QT_GUID);
+        return find_rows(size, path, load_i64(inner + 8), h);
+    }
     return fail(E_UNSUPPORTED, "%s: a page of kind %u and type %u is no column that we read", path,
                 inner[1], inner[2]);
 }
@@ -112,7 +121,7 @@ static Err decode_page(const u8 *data, u64 size, const char *path, Header *h)
 static Err decode_enum32(const u8 *data, u64 size, const char *path, Header *h)
 {
     if (size < 24) return fail(E_CORRUPT, "%s: shorter than an enumeration's header", path);
-    Err err = take_domain(data + 1, size - 1 < 64 ? size - 1 : 64, path, h);
+    Err err = take_domain(data + 1, MIN(size - 1, HEADER_NAME_MAX + 1ull), path, h);
     if (err != E_OK) return err;
     h->form = HEADER_ENUM32;
     h->type = QT_ENUM;
@@ -145,10 +154,8 @@ Err header_decode(const u8 *data, u64 size, const char *path, Header *h)
     *h = (Header){0};
     if (size < 8)
         return fail(E_CORRUPT, "%s: %llu bytes are no column", path, (unsigned long long)size);
-    if (memcmp(data, "kxzipped", 8) == 0)
-        return fail(E_UNSUPPORTED, "%s: a compressed column", path);
-    if (memcmp(data, "kxzippEd", 8) == 0)
-        return fail(E_UNSUPPORTED, "%s: an encrypted column", path);
+    if (data[0] == 0xff && data[1] == ' ')
+        return fail(E_UNSUPPORTED, "%s: a file in the form of kdb+ 2", path);
     if (data[0] == 0xfe && data[1] == ' ') return decode_plain(data, size, path, h);
     if (data[0] == 0xfe) return decode_enum32(data, size, path, h);
     if (data[0] == 0xfd && data[1] == ' ') return decode_page(data, size, path, h);
@@ -175,6 +182,16 @@ Err header_check_heap(const u8 *data, u64 size, const char *path)
         return fail(E_CORRUPT, "%s: not the heap of a list column", path);
     }
     return E_OK;
+}
+
+void header_enum32(u8 out[HEADER_ENUM_SIZE], const char *domain, int attr, u64 count)
+{
+    ASSERT(strlen(domain) <= HEADER_SHORT_NAME);
+    memset(out, 0, HEADER_ENUM_SIZE);
+    out[0] = 0xfe;
+    memcpy(out + 1, domain, strlen(domain));
+    out[11] = (u8)attr;
+    store_u64(out + 16, count);
 }
 
 void header_plain(u8 out[HEADER_PLAIN_SIZE], int type, int attr, u64 count)

@@ -10,6 +10,11 @@
  * unsynced bytes. Columns are appended in parallel when a batch has enough cells; each task owns
  * one ColumnOut.
  *
+ * Compressed columns gather blocks, which are compressed in one go over all columns: a task is one
+ * block, so that all cores are at work until the last, however unequal the columns are. Batches go
+ * in slices that no column's room for waiting blocks can overflow (lists excepted: what is too much
+ * they compress alone).
+ *
  * Reading maps a column at its first use. Names in a foreign `.d` are data of strangers: one that
  * would lead out of the folder is refused.
  */
@@ -19,6 +24,7 @@
 #include "os/dir.h"
 #include "os/file.h"
 #include "os/pool.h"
+#include "os/proc.h"
 #include "q/symbol.h"
 #include "q/type.h"
 
@@ -27,6 +33,8 @@
 #define PARALLEL_CELLS (128ull << 10) /* a batch smaller than this is appended by one thread */
 #define PARALLEL_SYNCS 5              /* so many files are synced by several threads */
 #define SYNC_THREADS   8
+#define SLICE_BYTES    (512u << 10) /* of the widest column, when blocks are compressed */
+#define WIDEST         16
 #define NAMES_HEAD     8
 #define NAMES_SIZE_MAX (BOUND_COLUMNS_MAX * (BOUND_NAME_MAX + 1ull) + NAMES_HEAD)
 
@@ -63,12 +71,12 @@ done:
     return err;
 }
 
-/* The columns of one splay_out_batch, for tasks. */
+/* Some rows for all columns, for tasks. */
 typedef struct {
     SplayOut *out;
     const Batch *batch;
-    const u32 *perm;
-    u64 count;
+    const u32 *perm; /* of these rows, or NULL: from, from + 1, ... */
+    u64 from, count;
     const i32 *indices;
 } Append;
 
@@ -77,25 +85,126 @@ static Err append_column(void *arg, u64 i)
     const Append *a = arg;
     ColumnOut *out = a->out->cols[i];
     const Vec *v = &a->batch->cols[i];
-    if (v->type == QT_ENUM)
-        return column_append_symbols(out, vec_i32(v), a->indices, a->perm, a->count);
-    if (v->type > QT_NESTED) return column_append_rows(out, v, a->perm, 0, a->count);
+    if (v->type == QT_ENUM) {
+        const i32 *ids = vec_i32(v) + (a->perm != NULL ? 0 : a->from);
+        return column_append_symbols(out, ids, a->indices, a->perm, a->count);
+    }
+    if (v->type == QT_LIST || v->type > QT_NESTED)
+        return column_append_rows(out, v, a->perm, a->from, a->count);
     if (a->perm != NULL) return column_append_picked(out, v->data, a->perm, a->count);
-    return column_append(out, v->data, a->count);
+    return column_append(out, (const u8 *)v->data + a->from * type_width(v->type), a->count);
+}
+
+/* ---- compressing */
+
+/* A block that waits. */
+typedef struct {
+    BlockOut *file;
+    u64 at;
+} Waiting;
+
+typedef struct {
+    BlockOut **files;
+    u64 file_count;
+    Waiting *blocks;
+    u64 count;
+} Deflate;
+
+static Err deflate_block(void *arg, u64 i)
+{
+    const Deflate *d = arg;
+    return block_out_deflate(d->blocks[i].file, d->blocks[i].at);
+}
+
+static Err flush_file(void *arg, u64 i)
+{
+    const Deflate *d = arg;
+    return block_out_flush(d->files[i]);
+}
+
+/* The files of all columns of tables. */
+static Err list_files(Deflate *d, SplayOut *const *outs, u64 count)
+{
+    u64 columns = 0;
+    for (u64 i = 0; i < count; i++)
+        columns += outs[i]->schema->column_count;
+    d->files = malloc((2 * columns + 1) * sizeof(BlockOut *));
+    if (d->files == NULL) return fail(E_MEMORY, "no memory to compress a table");
+    for (u64 i = 0; i < count; i++) {
+        for (u32 c = 0; c < outs[i]->schema->column_count; c++)
+            d->file_count += column_out_files(outs[i]->cols[c], d->files + d->file_count);
+    }
+    return E_OK;
+}
+
+/* Compresses what waits in all columns of tables: when `last` all of it, else only if enough does
+ * to keep the cores busy, or a column is full. */
+static Err deflate_all(SplayOut *const *outs, u64 count, bool last)
+{
+    Err err = E_OK;
+    Deflate d = {0};
+    bool full = last;
+    TRY(list_files(&d, outs, count));
+    for (u64 i = 0; i < d.file_count; i++) {
+        d.count += block_out_waiting(d.files[i], last);
+        full |= block_out_is_full(d.files[i]);
+    }
+    if (d.count == 0 || (!full && d.count < 4 * (u64)proc_cpus())) goto done;
+    d.blocks = malloc(d.count * sizeof *d.blocks);
+    if (d.blocks == NULL) TRY(fail(E_MEMORY, "no memory to compress a table"));
+    d.count = 0;
+    for (u64 i = 0; i < d.file_count; i++) {
+        TRY(block_out_begin(d.files[i], last));
+        for (u64 k = 0; k < block_out_waiting(d.files[i], last); k++)
+            d.blocks[d.count++] = (Waiting){d.files[i], k};
+    }
+    TRY(pool_run(d.count, 0, deflate_block, &d));
+    TRY(pool_run(d.file_count, 0, flush_file, &d));
+done:
+    free(d.blocks);
+    free(d.files);
+    return err;
+}
+
+Err splay_out_codec(SplayOut *out, const CodecChoice *codec)
+{
+    Err err = block_out_check(codec);
+    for (u32 i = 0; err == E_OK && i < out->schema->column_count; i++)
+        err = column_out_codec(out->cols[i], codec);
+    out->zipped = codec->codec != 0;
+    return err;
+}
+
+Err splay_out_deflate(SplayOut *out) { return out->zipped ? deflate_all(&out, 1, false) : E_OK; }
+
+/* ---- rows */
+
+/* Appends rows that every column has room for. */
+static Err append_slice(Append *a)
+{
+    Err err = E_OK;
+    u32 columns = a->out->schema->column_count;
+    if (a->count * columns >= PARALLEL_CELLS) return pool_run(columns, 0, append_column, a);
+    for (u32 i = 0; i < columns; i++)
+        TRY(append_column(a, i));
+done:
+    return err;
 }
 
 Err splay_out_batch(SplayOut *out, const Batch *b, const u32 *perm, u64 count, const Domain *d)
 {
     Err err = E_OK;
-    Append append = {out, b, perm, count, d != NULL ? d->indices : NULL};
-    u32 columns = out->schema->column_count;
-    ASSERT(b->schema->column_count == columns && count <= b->rows);
-    if (count == 0) return E_OK;
-    if (count * columns >= PARALLEL_CELLS) {
-        TRY(pool_run(columns, 0, append_column, &append));
-    } else {
-        for (u32 i = 0; i < columns; i++)
-            TRY(append_column(&append, i));
+    u64 slice = out->zipped ? SLICE_BYTES / WIDEST : count;
+    ASSERT(b->schema->column_count == out->schema->column_count && count <= b->rows);
+    for (u64 at = 0; at < count; at += slice) {
+        Append append = {out,
+                         b,
+                         perm != NULL ? perm + at : NULL,
+                         at,
+                         MIN(slice, count - at),
+                         d != NULL ? d->indices : NULL};
+        TRY(append_slice(&append));
+        TRY(splay_out_deflate(out));
     }
     out->rows += count;
 done:
@@ -152,7 +261,7 @@ done:
     return err;
 }
 
-/* Writes one table's files; they stay open in keep[0 .. 2 * columns]. */
+/* Ends one table's files; they stay open in keep[0 .. 3 * columns]. */
 static Err write_all(SplayOut *out, File *keep)
 {
     Err err = E_OK;
@@ -161,15 +270,30 @@ static Err write_all(SplayOut *out, File *keep)
         ColumnOut *column = out->cols[i];
         u64 bytes;
         out->cols[i] = NULL;
-        TRY(column_finish(column, false, keep + 2ull * i, &bytes));
+        TRY(column_end(column, false, keep + 3ull * i, &bytes));
         out->bytes += bytes;
     }
-    TRY(write_names(out, &keep[2ull * columns]));
+    TRY(write_names(out, &keep[3ull * columns]));
 done:
     return err;
 }
 
-static u64 files_of(const SplayOut *out) { return 2ull * out->schema->column_count + 1; }
+/* Completes all columns, so that what is left of them is compressed together. */
+static Err seal_all(SplayOut *const *outs, u64 count)
+{
+    Err err = E_OK;
+    bool zipped = false;
+    for (u64 i = 0; i < count; i++) {
+        for (u32 c = 0; c < outs[i]->schema->column_count; c++)
+            TRY(column_seal(outs[i]->cols[c]));
+        zipped |= outs[i]->zipped;
+    }
+    if (zipped) TRY(deflate_all(outs, count, true));
+done:
+    return err;
+}
+
+static u64 files_of(const SplayOut *out) { return 3ull * out->schema->column_count + 1; }
 
 Err splay_out_finish_all(SplayOut *const *outs, u64 count)
 {
@@ -184,6 +308,7 @@ Err splay_out_finish_all(SplayOut *const *outs, u64 count)
     }
     for (u64 i = 0; i < files; i++)
         keep[i] = FILE_NONE;
+    TRY(seal_all(outs, count));
     for (u64 i = 0; i < count; i++) {
         TRY(write_all(outs[i], keep + at));
         at += files_of(outs[i]);
@@ -255,16 +380,31 @@ Err splay_sort_keys(const Batch *b, Place place, Arena *a, SortKey **keys, u64 *
 
 /* ---- reading */
 
+/* The plain bytes of a small file, in the arena. */
+static Err read_plain(const char *path, Arena *a, u8 **data, u64 *size)
+{
+    Image m = {0};
+    Err err = image_open(&m, path, IMAGE_WHOLE);
+    if (err != E_OK) return err;
+    *size = m.plain.size;
+    if (*size > NAMES_SIZE_MAX) {
+        err = fail(E_LIMIT, "%s: %llu bytes, more than the limit of %llu", path,
+                   (unsigned long long)*size, (unsigned long long)NAMES_SIZE_MAX);
+    } else {
+        *data = (u8 *)arena_text(a, (const char *)m.plain.data, *size);
+    }
+    image_close(&m);
+    return err;
+}
+
 Err splay_read_names(const char *path, Arena *a, char ***names, u32 *count)
 {
-    u8 *data;
+    u8 *data = NULL;
     u64 size;
     *names = NULL;
     *count = 0;
-    Err err = file_read_all(path, NAMES_SIZE_MAX, a, &data, &size);
+    Err err = read_plain(path, a, &data, &size);
     if (err != E_OK) return err;
-    if (size >= 8 && memcmp(data, "kxzipped", 8) == 0)
-        return fail(E_UNSUPPORTED, "%s: compressed", path);
     if (size < NAMES_HEAD || data[0] != 0xff || data[1] != 0x01 || data[2] != QT_SYMBOL ||
         data[3] > ATTR_GROUPED) {
         return fail(E_CORRUPT, "%s: not a list of symbols", path);
@@ -341,13 +481,15 @@ done:
     return err;
 }
 
+void splay_on_need(Splay *s) { s->on_need = true; }
+
 static Err open_column(Splay *s, u32 i)
 {
     char file[BOUND_PATH_MAX];
     if (s->opened[i]) return E_OK;
     Err err = join(file, s->path, s->names[i]);
     if (err != E_OK) return err;
-    err = column_open(&s->cols[i], file);
+    err = s->on_need ? column_open_on_need(&s->cols[i], file) : column_open(&s->cols[i], file);
     if (err == E_NOT_FOUND) return fail(E_CORRUPT, "%s: the column's file is missing", file);
     if (err == E_OK) s->opened[i] = true;
     return err;

@@ -21,16 +21,26 @@ typedef struct {
     ColumnOut **cols; /* schema->column_count */
     u64 rows;
     u64 bytes; /* after splay_out_finish */
+    bool zipped;
 } SplayOut;
 
 /* Makes the folder and opens every column with the attributes of `place`. */
 MUST_USE Err splay_out_open(SplayOut *out, const char *path, const Schema *s, Place place,
                             u64 rows_hint);
 
+/* Compresses every column; before the first row. `.d` stays plain, as kdb+ leaves it. E_USAGE names
+ * what is wrong. */
+MUST_USE Err splay_out_codec(SplayOut *out, const CodecChoice *codec);
+
 /* Appends the rows perm[0..count) of a batch (NULL = rows 0..count in order). Symbols through
- * domain->indices, which must cover them. Columns in parallel when there is enough to do. */
+ * domain->indices, which must cover them. Columns, and blocks to compress, in parallel when there
+ * is enough to do. */
 MUST_USE Err splay_out_batch(SplayOut *out, const Batch *b, const u32 *perm, u64 count,
                              const Domain *d);
+
+/* For those who append to out->cols themselves: compresses blocks that wait, of all columns and by
+ * all cores, when there are enough of them. To be called after at most 512 KiB a column. */
+MUST_USE Err splay_out_deflate(SplayOut *out);
 
 /* Writes `.d`, finishes and syncs all files (write all, then sync all), then the folder itself. The
  * folder's name is durable only after the caller synced its parent. */
@@ -55,10 +65,15 @@ typedef struct {
     char **names; /* as `.d` lists them */
     Column *cols; /* opened[i] tells which are mapped */
     bool *opened;
+    bool on_need;
 } Splay;
 
 /* Reads `.d`. */
 MUST_USE Err splay_open(Splay *s, const char *path);
+
+/* Lets compressed columns opened from now on be inflated on need (column_need) and not as a
+ * whole. */
+void splay_on_need(Splay *s);
 
 /* The column of a name: mapped at first use. E_NOT_FOUND when the table has none, E_CORRUPT when
  * its rows differ from `rows` (~0 = do not compare). */
@@ -67,8 +82,8 @@ MUST_USE Err splay_column(Splay *s, const char *name, u64 rows, const Column **c
 /* Unmaps everything; idempotent. */
 void splay_close(Splay *s);
 
-/* Reads and writes a `.d` or other symbol list file (kdb-files.md 3.2): the names to the end of the
- * file. */
+/* Reads a `.d` or other symbol list file (kdb-files.md 3.2), compressed or not: the names to the
+ * end of the file. */
 MUST_USE Err splay_read_names(const char *path, Arena *a, char ***names, u32 *count);
 
 #endif

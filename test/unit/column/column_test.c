@@ -387,9 +387,11 @@ static void refuses_what_it_cannot_write(void **state)
 {
     (void)state;
     ColumnOut *out;
-    fails(E_UNSUPPORTED, "type 0", column_create(&out, kit_path("w"), QT_LIST, ATTR_NONE, 0));
-    fails(E_UNSUPPORTED, "type 88",
-          column_create(&out, kit_path("w"), QT_NESTED + QT_SYMBOL, ATTR_NONE, 0));
+    static const int types[] = {
+        3, QT_SYMBOL, 21, QT_NESTED, QT_NESTED + 3, QT_NESTED + 21, QT_TABLE, QT_DICT, -QT_LONG};
+    for (u32 i = 0; i < COUNT_OF(types); i++)
+        fails(E_UNSUPPORTED, "type", column_create(&out, kit_path("w"), types[i], ATTR_NONE, 0));
+    assert_int_equal(access(kit_path("w"), F_OK), -1);
     kit_write(kit_path("there"), "x", 1);
     assert_int_not_equal(column_create(&out, kit_path("there"), QT_LONG, ATTR_NONE, 0), E_OK);
     assert_null(out);
@@ -414,8 +416,10 @@ static void refuses_what_it_cannot_read(void **state)
         {E_CORRUPT, "counts -1", "\xfe\x20\x07\3\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", 16},
         {E_CORRUPT, "type 11", "\xfe\x20\x0b\0\0\0\0\0\0\0\0\0\0\0\0\0", 16},
         {E_CORRUPT, "type 3", "\xfe\x20\x03\0\0\0\0\0\0\0\0\0\0\0\0\0", 16},
-        {E_UNSUPPORTED, "3.6", "\xfe\x20\x57\0\0\0\0\0\0\0\0\0\0\0\0\0", 16},
-        {E_UNSUPPORTED, "compressed", "kxzipped\0\0\0\0", 12},
+        {E_CORRUPT, "companion", "\xfe\x20\x57\0\0\0\0\0\0\0\0\0\0\0\0\0", 16},
+        {E_UNSUPPORTED, "3.6", "\xfe\x20\x61\0\0\0\0\0\0\0\0\0\0\0\0\0", 16},
+        {E_UNSUPPORTED, "kdb+ 2", "\xff\x20\x07\0\0\0\0\0", 8},
+        {E_CORRUPT, "bad meta data", "kxzipped\0\0\0\0", 12},
         {E_UNSUPPORTED, "encrypted", "kxzippEd\0\0\0\0", 12},
         {E_UNSUPPORTED, "type 11", "\xff\x01\x0b\0\0\0\0\0", 8},
         {E_UNSUPPORTED, "type 98", "\xff\x01\x62\0\0\0\0\0\0", 9},

@@ -60,16 +60,16 @@ static void long_domain_names(void **state)
     (void)state;
     static u8 image[4096];
     Header h;
-    char name[80];
+    char name[300];
     memset(name, 'n', sizeof name);
-    name[63] = 0;
+    name[255] = 0;
     header_page(image, name, 0, QT_ENUM, ATTR_NONE, 0);
     ok(header_decode(image, sizeof image, "f", &h));
     assert_string_equal(h.domain, name);
-    name[63] = 'n';
-    name[64] = 0;
+    name[255] = 'n';
+    name[256] = 0;
     header_page(image, name, 0, QT_ENUM, ATTR_NONE, 0);
-    fails(E_UNSUPPORTED, "64 bytes", header_decode(image, sizeof image, "f", &h));
+    fails(E_UNSUPPORTED, "256 bytes", header_decode(image, sizeof image, "f", &h));
 }
 
 /* fe + name, area of `area` bytes, attribute, count, `count` indices. */
@@ -107,6 +107,43 @@ static void enumerations_of_32_bits(void **state)
     memset(image, 'x', sizeof image);
     image[0] = 0xfe;
     fails(E_CORRUPT, "does not end", header_decode(image, 64, "f", &h));
+    u8 made[HEADER_ENUM_SIZE + 8] = {0};
+    header_enum32(made, "sixsix", ATTR_SORTED, 2);
+    ok(header_decode(made, sizeof made, "f", &h));
+    assert_string_equal(h.domain, "sixsix");
+    assert_int_equal(h.attr, ATTR_SORTED);
+    assert_int_equal(h.rows, 2);
+}
+
+static void lists_before_3_6(void **state)
+{
+    (void)state;
+    u8 image[16 + 24] = {0};
+    Header h;
+    header_plain(image, QT_STRING, ATTR_NONE, 3);
+    ok(header_decode(image, sizeof image, "f", &h));
+    assert_int_equal(h.form, HEADER_OLD);
+    assert_int_equal(h.type, QT_STRING);
+    assert_int_equal(h.rows, 3);
+    header_plain(image, QT_NESTED + QT_ENUM, ATTR_NONE, 3);
+    fails(E_UNSUPPORTED, "enumerations", header_decode(image, sizeof image, "f", &h));
+    header_plain(image, QT_NESTED + QT_SYMBOL, ATTR_NONE, 3);
+    fails(E_CORRUPT, "type 88", header_decode(image, sizeof image, "f", &h));
+}
+
+static void guids_with_an_attribute_have_a_page(void **state)
+{
+    (void)state;
+    static u8 image[4096 + 48];
+    Header h;
+    header_page(image, "", 0, QT_GUID, ATTR_UNIQUE, 2);
+    ok(header_decode(image, sizeof image, "f", &h));
+    assert_int_equal(h.form, HEADER_PLAIN);
+    assert_int_equal(h.type, QT_GUID);
+    assert_int_equal(h.rows, 2);
+    assert_int_equal(h.data_at, 4096);
+    header_page(image, "", 0, QT_GUID, ATTR_UNIQUE, 4);
+    fails(E_CORRUPT, "counts 4", header_decode(image, sizeof image, "f", &h));
 }
 
 int main(void)
@@ -117,6 +154,8 @@ int main(void)
         cmocka_unit_test(page_round_trip),
         cmocka_unit_test(long_domain_names),
         cmocka_unit_test(enumerations_of_32_bits),
+        cmocka_unit_test(lists_before_3_6),
+        cmocka_unit_test(guids_with_an_attribute_have_a_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

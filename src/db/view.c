@@ -160,7 +160,6 @@ Err view_empty(ViewCache *c, View **v)
 static void let_go(ViewCache *c, Segment **segments, u32 count)
 {
     for (u32 i = 0; i < count; i++) {
-        if (segments[i] == NULL) continue;
         ASSERT(segments[i]->uses > 0);
         if (--segments[i]->uses > 0) continue;
         if (c->forget != NULL) c->forget(c->forget_arg, segments[i]);

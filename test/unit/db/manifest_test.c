@@ -296,6 +296,14 @@ static void senseless_views_are_refused(void **state)
         Err err = read_altered(&k, good, false, bad[i][0], bad[i][1]);
         if (err != E_CORRUPT) fail_msg("`%s` -> `%s`: %s", bad[i][0], bad[i][1], fail_name(err));
     }
+    static const char *const cut[] = {"", "siltstone-view 1", "siltstone-view 1\n", "\n",
+                                      "siltstone-view 1\nnumber 9\n"};
+    for (size_t i = 0; i < COUNT_OF(cut); i++) {
+        Buf c = {0};
+        KIT_OK(buf_format(&c, "%send %08x\n", cut[i], crc_32c(0, cut[i], strlen(cut[i]))));
+        assert_int_equal(read_view(&k, text_of(&c)), E_CORRUPT);
+        buf_free(&c);
+    }
     assert_int_equal(read_altered(&k, good, false, "siltstone-view 1", "siltstone-view 2"),
                      E_UNSUPPORTED);
     assert_int_equal(read_altered(&k, good, false, "idb:data", "tier:gone:data"), E_USAGE);

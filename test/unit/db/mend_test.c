@@ -88,10 +88,15 @@ static void names_that_are_not_ours_stay(void **state)
     KIT_OK(kit_start(&k));
     KIT_OK(kit_date(&k, KIT_DAY, 0));
     kit_stop(&k);
-    static const char *const foreign[] = {"idb/idb.x",     "idb/idb.09",
-                                          "idb/notes",     "idb/data/other/99",
-                                          "idb/seg/own",   "idb/data/2024.08.22/x9",
-                                          "hdb/hdb.4.bak", "hdb/data/2001.01.01/my"};
+    static const char *const foreign[] = {"idb/idb.x",
+                                          "idb/idb.09",
+                                          "idb/notes",
+                                          "idb/stage/folder",
+                                          "idb/data/other/99",
+                                          "idb/seg/own",
+                                          "idb/data/2024.08.22/x9",
+                                          "hdb/hdb.4.bak",
+                                          "hdb/data/2001.01.01/my"};
     for (size_t i = 0; i < COUNT_OF(foreign); i++)
         kit_mkdirs(kit_path(&k, "%s", foreign[i]));
     KIT_OK(kit_start(&k));

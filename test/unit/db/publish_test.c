@@ -398,6 +398,14 @@ static void many_intervals_go_to_segment_folders(void **state)
     c.eoi = 2000;
     KIT_OK(publish_commit(&k.p, &c));
     kit_judge(&k);
+    KIT_OK(kit_interval(&k));
+    Sweep sweep;
+    KIT_OK(kit_sweep(&k, UINT64_MAX, &sweep)); /* what is left is that of the newest two views */
+    KitNames names = {0};
+    assert_int_equal(kit_list(kit_path(&k, "idb/seg"), &names), 0);
+    assert_int_equal(names.count, 3);
+    kit_names_free(&names);
+    kit_judge(&k);
     free(gone);
     free(many);
     kit_end(&k);

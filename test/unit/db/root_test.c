@@ -156,6 +156,7 @@ static void a_claim_makes_what_is_missing(void **state)
     char id[40];
     snprintf(id, sizeof id, "\"id\":\"%s\"", k.root.id);
     assert_int_equal(strlen(k.root.id), 32);
+    assert_false(kit_there(kit_path(&k, "hdb/data/siltstone.json")));
     assert_non_null(strstr(idb, "\"assembly\":\"demo\",\"tier\":\"idb\""));
     assert_non_null(strstr(idb, id));
     assert_non_null(strstr(cold, "\"tier\":\"cold\""));
@@ -229,6 +230,7 @@ static void a_foreign_store_is_refused(void **state)
     kit_make(&other, 2);
     KIT_OK(kit_start(&k));
     KIT_OK(kit_start(&other));
+    char *k_id = arena_text(&k.memory, k.root.id, 32);
     kit_stop(&other);
     kit_stop(&k);
     char *mine = kit_path(&k, "cold/siltstone.json"), *aside = kit_path(&k, "marker");
@@ -244,6 +246,13 @@ static void a_foreign_store_is_refused(void **state)
         "\x01"};
     for (size_t i = 0; i < COUNT_OF(wrong); i++) {
         kit_write(mine, wrong[i], strlen(wrong[i]));
+        assert_int_equal(kit_start(&k), E_CORRUPT);
+        kit_stop(&k);
+    }
+    for (size_t i = 0; i < 2; i++) { /* the right id in the wrong place */
+        char *text = arena_text(&k.memory, wrong[i], strlen(wrong[i]));
+        memcpy(strstr(text, "00000000"), k_id, 32);
+        kit_write(mine, text, strlen(text));
         assert_int_equal(kit_start(&k), E_CORRUPT);
         kit_stop(&k);
     }

@@ -447,13 +447,20 @@ static Err end_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const 
     return E_OK;
 }
 
-static Err end_rows(const Agg *a, const Plan *p, const ScanPiece *piece, u64 from, const u16 *sel,
-                    u64 count, const u32 *groups, AggState *states)
+static u64 row_of(const AggRows *r, u64 i) { return r->from + (r->sel != NULL ? r->sel[i] : i); }
+
+static AggState *state_of(const AggRows *r, u64 i, AggState *states)
+{
+    return &states[r->groups != NULL ? r->groups[i] : 0];
+}
+
+static Err end_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *r,
+                    AggState *states)
 {
     const i64 *times = times_of(p, piece);
-    for (u64 i = 0; i < count; i++) {
-        u64 row = from + (sel != NULL ? sel[i] : i);
-        AggState *s = &states[groups != NULL ? groups[i] : 0];
+    for (u64 i = 0; i < r->count; i++) {
+        u64 row = row_of(r, i);
+        AggState *s = state_of(r, i, states);
         i64 time = times != NULL ? times[row] : 0;
         if (!is_better(a->kind, s, time)) continue;
         Err err = take_row(a, p, piece, row, time, s);
@@ -738,9 +745,12 @@ static void mixed_pairs(const Agg *a, const f64 *x, const f64 *y, u64 n, const u
 }
 
 /* The rows' lanes, read as one stretch up to the last selected row. */
-static void lane_rows(const Agg *a, const ScanPiece *piece, u64 from, const u16 *sel, u64 count,
-                      const u32 *groups, AggLanes *lanes, AggState *states)
+static void lane_rows(const Agg *a, const ScanPiece *piece, const AggRows *r, AggLanes *lanes,
+                      AggState *states)
 {
+    const u64 from = r->from, count = r->count;
+    const u16 *sel = r->sel;
+    const u32 *groups = r->groups;
     u64 n = sel != NULL ? sel[count - 1] + 1ull : count;
     f64 *fa = (f64 *)(void *)lanes->a, *fb = (f64 *)(void *)lanes->b,
         *fc = (f64 *)(void *)lanes->time;
@@ -775,23 +785,21 @@ static void lane_rows(const Agg *a, const ScanPiece *piece, u64 from, const u16 
     }
 }
 
-Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, u64 from, const u16 *sel,
-             u64 count, const u32 *groups, AggLanes *lanes, AggState *states)
+Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *r, AggLanes *lanes,
+             AggState *states)
 {
     Err err = E_OK;
-    if (count == 0) return E_OK;
-    if (is_end(a->kind)) return end_rows(a, p, piece, from, sel, count, groups, states);
+    if (r->count == 0) return E_OK;
+    if (is_end(a->kind)) return end_rows(a, p, piece, r, states);
     if (a->kind == AGG_COUNT) {
-        if (groups == NULL) states[0].i += (i64)count;
-        for (u64 i = 0; groups != NULL && i < count; i++)
-            states[groups[i]].i++;
+        if (r->groups == NULL) states[0].i += (i64)r->count;
+        for (u64 i = 0; r->groups != NULL && i < r->count; i++)
+            states[r->groups[i]].i++;
     } else if (a->kind == AGG_DISTINCT) {
-        for (u64 i = 0; i < count; i++) {
-            u64 row = from + (sel != NULL ? sel[i] : i);
-            TRY(add_value(a, p, piece, row, &states[groups != NULL ? groups[i] : 0]));
-        }
+        for (u64 i = 0; i < r->count; i++)
+            TRY(add_value(a, p, piece, row_of(r, i), state_of(r, i, states)));
     } else {
-        lane_rows(a, piece, from, sel, count, groups, lanes, states);
+        lane_rows(a, piece, r, lanes, states);
     }
 done:
     return err;

@@ -67,6 +67,14 @@ typedef struct {
     u32 group;
 } AggSpan;
 
+/* Rows of a block: from + sel[0..count), or from, from + 1, ... when sel is NULL; each with its
+ * group, or all of group 0 when groups is NULL. */
+typedef struct {
+    u64 from, count;
+    const u16 *sel;
+    const u32 *groups;
+} AggRows;
+
 /* Lanes of one thread. */
 typedef struct {
     i64 a[SCAN_BLOCK], b[SCAN_BLOCK], time[SCAN_BLOCK];
@@ -82,10 +90,9 @@ AggState agg_start(const Agg *a);
 MUST_USE Err agg_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan *spans,
                        u64 count, AggLanes *lanes, AggState *states);
 
-/* Adds the rows from + sel[0..count) (NULL = from, from + 1, ...) to the states groups[0..count);
- * groups NULL = all to states[0]. */
-MUST_USE Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, u64 from, const u16 *sel,
-                      u64 count, const u32 *groups, AggLanes *lanes, AggState *states);
+/* Adds rows to the states of their groups. */
+MUST_USE Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *rows,
+                      AggLanes *lanes, AggState *states);
 
 /* Adds a later state to an earlier one. What `from` owns is moved or freed. */
 MUST_USE Err agg_merge(const Agg *a, AggState *to, AggState *from);

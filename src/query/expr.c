@@ -14,6 +14,7 @@
 
 #include "base/bounds.h"
 #include "q/symbol.h"
+#include "q/temporal.h"
 #include "query/like.h"
 #include "query/simd.h"
 
@@ -370,7 +371,7 @@ void expr_narrow_times(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
 
 void expr_narrow_days(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
 {
-    const i64 day = 86400000000000ll;
+    const i64 day = TEMPORAL_DAY_NS;
     for (u64 i = 0; i < n; i++) {
         i64 t = v[i] % day;
         t += t < 0 ? day : 0;

@@ -5,7 +5,8 @@
  *   2. runs of a parted symbol column: those that a filter over that column alone lets pass (one
  *      look at each name, or at the file's hash for `=`), or all of them when rows are grouped by
  * it
- *   3. where time ascends over a run, or over the whole part: binary search for the time range
+ *   3. rows of one name in a grouped column, rows between two values in a sorted one
+ *   4. where time ascends over a run, or over the whole part: binary search for the time range
  *
  * Whether time ascends is never believed from the configuration, which may have changed since the
  * part was written: it is looked at once a run and noted (opened.h). A look costs what a scan of
@@ -17,6 +18,7 @@
 #include "column/attr.h"
 #include "q/sort.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 typedef struct {
@@ -189,17 +191,112 @@ static void choose_runs(Find *f, const Expr **e)
 {
     const Plan *plan = f->plan;
     *e = NULL;
-    for (u32 i = 0; i < plan->filter_count && f->parted == NULL; i++) {
+    for (u32 i = 0; i < plan->filter_count && i < 64 && f->parted == NULL; i++) {
         i32 slot = expr_slot(&plan->filters[i]);
         f->parted = parted_column(f->piece, slot);
         if (f->parted == NULL) continue;
         f->runs = f->piece->cols[slot].opened;
-        f->piece->done_filter = (i32)i;
+        f->piece->done |= (u64)1 << i;
         *e = &plan->filters[i];
     }
     if (f->parted == NULL) {
         f->parted = parted_column(f->piece, plan->run_slot);
         if (f->parted != NULL) f->runs = f->piece->cols[plan->run_slot].opened;
+    }
+}
+
+/* ---- grouped columns */
+
+/* The filter that asks for one name of a grouped column, or NULL. */
+static const Expr *grouped_filter(Find *f)
+{
+    const Plan *plan = f->plan;
+    for (u32 i = 0; i < plan->filter_count && i < 64; i++) {
+        const Expr *e = &plan->filters[i];
+        if (e->kind != EXPR_ID || e->negate || !plan->names->clean) continue;
+        const Opened *o = f->piece->cols[e->slot].opened;
+        if (o == NULL || o->column.keys == NULL || o->column.perm == NULL) continue;
+        f->piece->done |= (u64)1 << i;
+        return e;
+    }
+    return NULL;
+}
+
+/* The rows of one name, by the file's index; neighbours as one range. */
+static Err add_grouped(Find *f, const Expr *e, bool ascends)
+{
+    Err err = E_OK;
+    const Column *c = &f->piece->cols[e->slot].opened->column;
+    u64 at = 0, end = 0;
+    if (e->id >= 0 && (e->index >= 0 || e->id == 0)) attr_find(c, e->index, &at, &end);
+    while (at < end) {
+        u64 from = (u64)c->perm[at], to = from + 1;
+        for (at++; at < end && (u64)c->perm[at] == to; at++)
+            to++;
+        for (u64 i = 0; i < f->base_count; i++)
+            TRY(add_timed(f, MAX(from, f->base[i].from), MIN(to, f->base[i].to), e->id,
+                          ascends || to == from + 1));
+    }
+done:
+    return err;
+}
+
+/* ---- sorted columns */
+
+/* Whether the element at a row stands before the range of a filter; `behind`: not yet behind it. */
+static bool before(const Expr *e, const ScanColumn *c, u64 row, bool behind)
+{
+    if (e->kind == EXPR_REAL) {
+        f64 lane, v = *scan_f64(c, row, 1, &lane);
+        return behind ? !(v > e->real_high) : !(v >= e->real_low);
+    }
+    i64 v = c->width == 8   ? ((const i64 *)c->data)[row]
+            : c->width == 4 ? ((const i32 *)c->data)[row]
+            : c->width == 2 ? ((const i16 *)c->data)[row]
+                            : ((const u8 *)c->data)[row];
+    return behind ? v <= e->high : v < e->low;
+}
+
+static u64 search(const Expr *e, const ScanColumn *c, u64 rows, bool behind)
+{
+    u64 low = 0, high = rows;
+    while (low < high) {
+        u64 middle = low + (high - low) / 2;
+        if (before(e, c, middle, behind)) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Whether the rows that pass stand together when the column is sorted. */
+static bool is_interval(const Expr *e)
+{
+    if (e->negate) return false;
+    if (e->kind == EXPR_RANGE) return true;
+    if (e->kind != EXPR_REAL || isnan(e->real_low) || isnan(e->real_high)) return false;
+    return !e->nan || isinf(e->real_low);
+}
+
+/* Narrows the base ranges by filters over sorted columns. */
+static void narrow_sorted(Find *f)
+{
+    ScanPiece *p = f->piece;
+    for (u32 i = 0; i < f->plan->filter_count && i < 64; i++) {
+        const Expr *e = &f->plan->filters[i];
+        if (scan_is_done(p, i) || e->slot < 0 || !is_interval(e)) continue;
+        const ScanColumn *c = &p->cols[e->slot];
+        if (c->form != SCAN_FIXED || c->opened == NULL || c->opened->column.attr != ATTR_SORTED)
+            continue;
+        u64 from = e->kind == EXPR_REAL && e->nan ? 0 : search(e, c, p->rows, false);
+        u64 to = search(e, c, p->rows, true);
+        for (u64 k = 0; k < f->base_count; k++) {
+            f->base[k].from = MAX(f->base[k].from, from);
+            f->base[k].to = MIN(f->base[k].to, to);
+        }
+        p->done |= (u64)1 << i;
     }
 }
 
@@ -218,7 +315,7 @@ static Err find_base(Find *f, ScanRange *one)
     f->base_count = 0;
     for (u32 i = 0; i < p->table->slice_count; i++) {
         const PartSlice *s = &p->table->slices[i];
-        if (scan_day(s->day) >= p->time_to || scan_day(s->day + 1ll) <= p->time_from) continue;
+        if (scan_day(s->day) >= p->time_to || scan_day((i64)s->day + 1) <= p->time_from) continue;
         f->base[f->base_count++] = (ScanRange){MIN(s->from, p->rows), MIN(s->to, p->rows)};
     }
     return E_OK;
@@ -233,32 +330,44 @@ static bool whole_ascends(const Find *f)
     return o->column.attr == ATTR_SORTED || look(&o->order[0], f->times, 0, p->rows);
 }
 
-Err find_rows(const Plan *plan, ScanPiece *p)
+/* Ranges where no column is parted. */
+static Err add_plain(Find *f)
+{
+    Err err = E_OK;
+    bool ascends = whole_ascends(f);
+    const Expr *e = grouped_filter(f);
+    if (e != NULL) return add_grouped(f, e, ascends);
+    for (u64 i = 0; i < f->base_count; i++)
+        TRY(add_timed(f, f->base[i].from, f->base[i].to, -1, ascends));
+done:
+    return err;
+}
+
+Err find_rows(const Plan *plan, ScanPiece *piece)
 {
     Err err = E_OK;
     const Expr *e;
     ScanRange one;
-    Find f = {.plan = plan, .piece = p, .ascends = true};
-    scan_free(p);
-    p->row_count = 0;
-    p->done_filter = -1;
-    if (plan_needs_time(plan, p)) f.times = p->cols[plan->time_slot].data;
+    Find f = {.plan = plan, .piece = piece, .ascends = true};
+    scan_free(piece);
+    piece->row_count = 0;
+    piece->done = plan->done;
+    if (plan_needs_time(plan, piece)) f.times = piece->cols[plan->time_slot].data;
     TRY(find_base(&f, &one));
+    narrow_sorted(&f);
     choose_runs(&f, &e);
     if (f.parted != NULL) {
         TRY(add_runs(&f, e));
     } else {
-        bool ascends = whole_ascends(&f);
-        for (u64 i = 0; i < f.base_count; i++)
-            TRY(add_timed(&f, f.base[i].from, f.base[i].to, -1, ascends));
+        TRY(add_plain(&f));
     }
-    p->ordered = f.times != NULL && f.ascends;
-    if (p->ordered) p->time_check = false;
-    if (f.parted == NULL || f.parted != parted_column(p, plan->run_slot)) {
-        free(p->ids);
-        p->ids = NULL;
+    piece->ordered = f.times != NULL && f.ascends;
+    if (piece->ordered) piece->time_check = false;
+    if (f.parted == NULL || f.parted != parted_column(piece, plan->run_slot)) {
+        free(piece->ids);
+        piece->ids = NULL;
     }
-    p->solo = p->ids != NULL && plan->piece_count == 1 && f.base_count == 1;
+    piece->solo = piece->ids != NULL && plan->piece_count == 1 && f.base_count == 1;
 done:
     if (f.base != &one) free(f.base);
     return err;

@@ -126,9 +126,9 @@ static Err fold_block(Fold *f, const ScanPiece *piece, bool sieve, bool single, 
         TRY(group_rows(&f->group, piece, from, chosen, count, groups));
     }
     TRY(start_states(f));
+    AggRows rows = {from, count, chosen, single ? NULL : groups};
     for (u32 i = 0; i < f->agg_count; i++)
-        TRY(agg_rows(&f->aggs[i], f->plan, piece, from, chosen, count, single ? NULL : groups,
-                     f->lanes, f->states[i] + group));
+        TRY(agg_rows(&f->aggs[i], f->plan, piece, &rows, f->lanes, f->states[i] + group));
 done:
     return err;
 }

@@ -22,6 +22,8 @@
 #define SHOWN(text)   (int)MIN((text).size, 64), (text).data
 #define ARGUMENTS_MAX 64
 #define MILLI_NS      1000000ll
+#define SECOND_NS     1000000000ll
+#define MINUTE_NS     (60 * SECOND_NS)
 
 typedef struct {
     const SchemaSet *tables;
@@ -126,9 +128,9 @@ static Err parse_day_time(const Value *v, i64 *ns)
         switch (-v->type) {
         case QT_TIMESPAN:
         case QT_LONG: *ns = i; break;
-        case QT_TIME: good = !__builtin_mul_overflow(i, 1000000ll, ns); break;
-        case QT_SECOND: good = !__builtin_mul_overflow(i, 1000000000ll, ns); break;
-        case QT_MINUTE: good = !__builtin_mul_overflow(i, 60000000000ll, ns); break;
+        case QT_TIME: good = !__builtin_mul_overflow(i, MILLI_NS, ns); break;
+        case QT_SECOND: good = !__builtin_mul_overflow(i, SECOND_NS, ns); break;
+        case QT_MINUTE: good = !__builtin_mul_overflow(i, MINUTE_NS, ns); break;
         case QT_TIMESTAMP: *ns = i - temporal_day_of(i) * TEMPORAL_DAY_NS; break;
         default: good = false; break;
         }

@@ -108,7 +108,7 @@ static bool from_ns(int type, i64 ns, bool point, Value *out)
     if (ns % unit != 0) return false;
     if (type != QT_MONTH) return put_integer(type, ns / unit, out);
     temporal_civil(temporal_day_of(ns), &year, &month, &day);
-    return day == 1 && put_integer(type, (year - 2000) * 12ll + month - 1, out);
+    return day == 1 && put_integer(type, (i64)(year - 2000) * 12 + month - 1, out);
 }
 
 static bool cast_number(int type, const Value *v, Value *out)
@@ -232,7 +232,7 @@ Err operand_list(const Schema *s, i32 col, const Value *v, Arena *a, Value *out)
     if (width == 0) return operand_atom(s, col, v, a, out);
     TRY(arena_try(a, count + 1, width, &data));
     for (u64 i = 0; i < count; i++) {
-        Value one = alone ? *v : value_at(v, i), cast;
+        Value one = alone ? *v : value_at(v, i), cast = value_null();
         TRY(operand_atom(s, col, &one, a, &cast));
         if (strings) {
             ((Value *)data)[i] = cast;

@@ -43,6 +43,7 @@ static Err add_run(Pick *k, const ScanPiece *piece, u64 from, u64 count, u64 lis
         k->runs = runs;
         k->run_room = room;
     }
+    ASSERT(k->runs != NULL);
     k->runs[k->run_count++] = (PickRun){piece, from, count, listed};
     return E_OK;
 }

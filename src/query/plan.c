@@ -72,13 +72,14 @@ static Err use_columns(Plan *p)
 /* ---- pieces */
 
 /* Narrows a piece's time range to the request's; false when no row can pass. */
-static bool prune(const Request *r, ScanPiece *p, i64 time_min, i64 time_max)
+static bool prune(const Plan *plan, ScanPiece *p, i64 time_min, i64 time_max)
 {
-    i64 from = r->start, to = r->end;
+    const Request *r = plan->request;
+    i64 from = plan->time_from, to = plan->time_to;
     bool sliced = r->slice_from != r->slice_to;
     p->day_check = sliced;
     if (sliced && p->part != NULL && p->part->kind == PART_DATE) {
-        i64 day = scan_day(p->part->key), next = scan_day(p->part->key + 1ll);
+        i64 day = scan_day(p->part->key), next = scan_day((i64)p->part->key + 1);
         if (time_min >= day && time_max < next && next - day == TEMPORAL_DAY_NS) {
             from = MAX(from, day + r->slice_from);
             to = MIN(to, day + r->slice_to);
@@ -113,12 +114,12 @@ static PartTable *table_of(const Part *part, const char *name, u32 *hint)
 /* Adds a part when it may hold rows that are asked for. */
 static void add_part(Plan *p, const Part *part, u32 *hint)
 {
-    ScanPiece piece = {.part = part, .done_filter = -1};
+    ScanPiece piece = {.part = part};
     PartTable *t = table_of(part, p->schema->name, hint);
     p->parts++;
     piece.table = t;
     if (t == NULL || t->rows == 0 ||
-        (p->time_slot >= 0 && (!prune(p->request, &piece, t->time_min, t->time_max) ||
+        (p->time_slot >= 0 && (!prune(p, &piece, t->time_min, t->time_max) ||
                                !touches(t, piece.time_from, piece.time_to)))) {
         p->parts_pruned++;
         return;
@@ -128,11 +129,11 @@ static void add_part(Plan *p, const Part *part, u32 *hint)
 }
 
 /* Whether no day of a year can have rows in the range. */
-static bool year_is_out(const Request *r, i32 year)
+static bool year_is_out(const Plan *p, i32 year)
 {
     i64 first = temporal_days(year, 1, 1), next = temporal_days(year + 1, 1, 1);
-    i64 from = r->start == INT64_MIN ? INT32_MIN : temporal_day_of(r->start);
-    i64 to = r->end == INT64_MAX ? INT32_MAX : temporal_day_of(r->end);
+    i64 from = p->time_from == INT64_MIN ? INT32_MIN : temporal_day_of(p->time_from);
+    i64 to = p->time_to == INT64_MAX ? INT32_MAX : temporal_day_of(p->time_to);
     return next <= from || first > to;
 }
 
@@ -142,7 +143,7 @@ static void add_parts(Plan *p, const View *v, PartKind kind)
     Segment **segments = view_segments(v, kind, &count);
     for (u32 i = 0; i < count; i++) {
         const Segment *s = segments[i];
-        if (kind == PART_DATE && p->time_slot >= 0 && year_is_out(p->request, s->group)) {
+        if (kind == PART_DATE && p->time_slot >= 0 && year_is_out(p, s->group)) {
             p->parts += s->part_count;
             p->parts_pruned += s->part_count;
             continue;
@@ -156,10 +157,10 @@ static void add_live(Plan *p)
 {
     for (u32 i = 0; i < p->slice_count; i++) {
         const LiveSlice *l = &p->slices[i];
-        ScanPiece piece = {.live = l, .done_filter = -1, .rows = l->rows};
+        ScanPiece piece = {.live = l, .rows = l->rows, .done = p->done};
         p->rows_live += l->rows;
         if (l->rows == 0) continue;
-        if (p->time_slot >= 0 && !prune(p->request, &piece, l->time_min, l->time_max)) continue;
+        if (p->time_slot >= 0 && !prune(p, &piece, l->time_min, l->time_max)) continue;
         p->pieces[p->piece_count++] = piece;
     }
 }
@@ -208,6 +209,20 @@ done:
     return err;
 }
 
+/* Ranges that filters set on the partition column become part of the time range. */
+static void narrow_times(Plan *p)
+{
+    p->time_from = p->request->start;
+    p->time_to = p->request->end;
+    for (u32 i = 0; i < p->filter_count && i < 64; i++) {
+        const Expr *e = &p->filters[i];
+        if (e->kind != EXPR_RANGE || e->negate || e->slot != p->time_slot) continue;
+        p->time_from = MAX(p->time_from, e->low);
+        if (e->high < INT64_MAX) p->time_to = MIN(p->time_to, e->high + 1);
+        p->done |= (u64)1 << i;
+    }
+}
+
 Err plan_make(Plan *p, const QuerySource *s, const Request *r, Arena *a)
 {
     Err err = E_OK;
@@ -219,6 +234,7 @@ Err plan_make(Plan *p, const QuerySource *s, const Request *r, Arena *a)
     TRY(opened_names(s->cache, s->domain, &p->names));
     p->id_count = symbol_count();
     TRY(make_filters(p, s->domain));
+    narrow_times(p);
     if (s->live != NULL)
         TRY(live_snapshot(s->live, r->table, s->view->watermark, a, &p->slices, &p->slice_count));
     if (s->dates) room += view_part_count(s->view, PART_DATE);

@@ -20,12 +20,14 @@ typedef struct {
     Names *names;
     i32 id_count; /* symbol ids of the process: all that the query can meet are below */
     u32 slot_count;
-    i32 *slots;    /* schema column of each slot */
-    i32 *slot_of;  /* slot of each schema column, -1 = not used */
-    bool *asked;   /* by slot: read in every piece; else only where a piece needs it */
-    i32 time_slot; /* of the partition column, -1 = the table has none */
-    bool ends;     /* first or last: rows are compared by time */
-    i32 run_slot;  /* the only group column when it is a symbol, else -1 */
+    i32 *slots;             /* schema column of each slot */
+    i32 *slot_of;           /* slot of each schema column, -1 = not used */
+    bool *asked;            /* by slot: read in every piece; else only where a piece needs it */
+    i32 time_slot;          /* of the partition column, -1 = the table has none */
+    i64 time_from, time_to; /* of the request, narrowed by filters of the partition column */
+    u64 done;               /* bit i: the time range says what filter i says */
+    bool ends;              /* first or last: rows are compared by time */
+    i32 run_slot;           /* the only group column when it is a symbol, else -1 */
     Expr *filters;
     u32 filter_count;
     ScanPiece *pieces; /* date parts by day, interval parts by ordinal, live chunks */

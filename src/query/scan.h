@@ -11,6 +11,7 @@
 #define QUERY_SCAN_H
 
 #include "db/view.h"
+#include "q/temporal.h"
 #include "query/names.h"
 #include "query/opened.h"
 #include "stream/live.h"
@@ -54,7 +55,7 @@ typedef struct {
     bool day_check;         /* the time of day must be looked at */
     /* found by find_rows: */
     bool solo;         /* it is the only piece and each range has a group of its own */
-    i32 done_filter;   /* the filter of the request that the ranges satisfy, or -1 */
+    u64 done;          /* bit i: the ranges satisfy filter i of the request (i < 64) */
     bool ordered;      /* the partition column ascends within each range (when that is asked) */
     ScanRange *ranges; /* in order, owned */
     i32 *ids;          /* symbol id of each range, when groups are runs; owned */
@@ -82,8 +83,14 @@ MUST_USE Err scan_row(const ScanColumn *c, u64 row, const void **elements, u64 *
 static inline i64 scan_day(i64 day)
 {
     i64 ns;
-    if (__builtin_mul_overflow(day, 86400000000000ll, &ns)) return day < 0 ? INT64_MIN : INT64_MAX;
+    if (__builtin_mul_overflow(day, TEMPORAL_DAY_NS, &ns)) return day < 0 ? INT64_MIN : INT64_MAX;
     return ns;
+}
+
+/* Whether the ranges of a piece satisfy a filter of the request. */
+static inline bool scan_is_done(const ScanPiece *p, u32 filter)
+{
+    return filter < 64 && (p->done >> filter & 1) != 0;
 }
 
 /* Frees what find_rows allocated. */

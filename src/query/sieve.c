@@ -8,8 +8,10 @@
 
 bool sieve_needed(const Plan *p, const ScanPiece *piece)
 {
-    return piece->time_check || piece->day_check ||
-           p->filter_count > (piece->done_filter >= 0 ? 1u : 0u);
+    for (u32 i = 0; i < p->filter_count; i++) {
+        if (!scan_is_done(piece, i)) return true;
+    }
+    return piece->time_check || piece->day_check;
 }
 
 /* Any byte set; eight zeros stand behind the mask. */
@@ -37,7 +39,7 @@ Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel
             expr_narrow_days(times, n, p->request->slice_from, p->request->slice_to, mask);
     }
     for (u32 i = 0; i < p->filter_count; i++) {
-        if ((i32)i == piece->done_filter) continue;
+        if (scan_is_done(piece, i)) continue;
         if (!any(mask, n)) return E_OK;
         Err err = expr_narrow(&p->filters[i], piece, p->names, from, n, mask);
         if (err != E_OK) return err;

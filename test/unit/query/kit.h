@@ -108,6 +108,21 @@ static inline void kit_schema(Kit *k)
     k->set = (SchemaSet){1, k->set_of};
 }
 
+/* How parts are sorted: by symbol and time; by time, symbols grouped; by price (floats, with nulls)
+ * and time; by quantity, nothing else. */
+enum { SHAPE_PARTED, SHAPE_TIMED, SHAPE_PRICED, SHAPE_COUNTED, SHAPE_COUNT };
+
+static inline void kit_shape(Kit *k, u32 shape)
+{
+    static const u32 first[SHAPE_COUNT] = {COL_SYM, COL_TIME, COL_PRICE, COL_QTY};
+    k->keys[0] = first[shape];
+    for (int p = PLACE_ORD; p <= PLACE_DISK; p++) {
+        k->schema.sort_count[p] = shape == SHAPE_PARTED || shape == SHAPE_PRICED ? 2 : 1;
+        k->columns[COL_SYM].attr[p] = shape == SHAPE_PARTED ? ATTR_PARTED : ATTR_GROUPED;
+        if (shape != SHAPE_PARTED) k->columns[first[shape]].attr[p] = ATTR_SORTED;
+    }
+}
+
 static inline void kit_make(Kit *k, u32 columns_max, int threads)
 {
     *k = (Kit){.position = 4096};

@@ -672,13 +672,14 @@ static void fill(Kit *k, Prng *p, u64 rows)
 static void answers_are_those_of_the_model(void **state)
 {
     (void)state;
-    for (u32 round = 0; round < 6; round++) {
+    for (u32 round = 0; round < 12; round++) {
         Kit k;
         Prng p;
         prng_init(&p, 1000 + round);
         kit_make(&k, round % 2 == 0 ? 1000 : 5, 1 + (int)round % 3);
+        kit_shape(&k, round / 3);
         fill(&k, &p, 40 + prng_below(&p, 6000) * (round % 3));
-        for (u32 i = 0; i < 150; i++) {
+        for (u32 i = 0; i < 120; i++) {
             Arena a = {0};
             Request r = random_request(&k, &p, &a);
             check(&k, &r);

@@ -2,6 +2,7 @@
  * manifest: what is written is read back equal; what is cut, altered, exchanged or senseless is
  * refused.
  */
+#include "base/bounds.h"
 #include "base/crc.h"
 #include "base/prng.h"
 #include "db/manifest.h"
@@ -271,6 +272,7 @@ static void senseless_views_are_refused(void **state)
         {"day-end 0", "day-end 9223372036854775808"},
         {"day-end 0", "day-end x"},
         {"lost 0 0", "lost 0"},
+        {"eoi 8", "eoi "},
         {"segment date", "segment month"},
         {"date 2024 d.2024.9", "date 2024 d.2024.10"},
         {"date 2024 d.2024.9", "date 2023 d.2024.9"},
@@ -368,6 +370,22 @@ static void senseless_segments_are_refused(void **state)
     kit_end(&k);
 }
 
+static void counts_have_a_bound(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 2);
+    Buf b = {0}, many = {0};
+    write_view(&k, &b, 9);
+    for (u32 i = 0; i <= BOUND_PUBLISHERS_MAX; i++)
+        KIT_OK(buf_format(&many, "publisher %" PRIu32 " 8 9\n", i));
+    assert_int_equal(read_altered(&k, buf_str(&b), false, "publisher 7 8 9\n", buf_str(&many)),
+                     E_LIMIT);
+    buf_free(&many);
+    buf_free(&b);
+    kit_end(&k);
+}
+
 /* Random edits under a right checksum: whatever comes, an answer or a refusal. */
 static void no_text_crashes_the_reader(void **state)
 {
@@ -421,6 +439,7 @@ int main(void)
         cmocka_unit_test(every_changed_bit_and_every_cut_is_noticed),
         cmocka_unit_test(senseless_views_are_refused),
         cmocka_unit_test(senseless_segments_are_refused),
+        cmocka_unit_test(counts_have_a_bound),
         cmocka_unit_test(no_text_crashes_the_reader),
     };
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);

@@ -1,14 +1,21 @@
 /*
  * merge: sorted runs into one table folder, in bounded memory.
  *
- * The order of rows is found over the key columns alone and kept as spans (run, first row, count). When the first key is an
- * enumeration its equal rows are adjacent in every run, so the runs are taken group by group in the order of the names;
- * with no further key a group is copied run after run, otherwise the groups are merged by the remaining keys. A merge
- * gallops: it takes as many rows of one run as stand before the head of all others, so runs that follow each other in time
- * cost a few comparisons each.
+ * The order of rows is found over the key columns alone and kept as spans (run, first row, count).
+ * When the first key is an enumeration its equal rows are adjacent in every run, so the runs are
+ * taken group by group in the order of the names. Cursors stand in lists by the rank of the group
+ * that they have reached; the bounds of a group come from the payload of a parted column where
+ * there is one. Within a group, runs that follow each other (intervals of a day do, but for late
+ * rows) are copied one after another after a single comparison each; otherwise they are merged by
+ * the remaining keys. A merge gallops: it takes as many rows of one run as stand before the head of
+ * all others.
  *
- * Invariants: a span never reaches beyond its run's range; spans of one run ascend; equal keys keep run order, then row order.
- * Threads: the caller's, and the pool's while a chunk is copied, where each task owns one column of the output.
+ * Short spans are gathered before they go to a column, which then takes thousands of rows in a
+ * call.
+ *
+ * Invariants: a span never reaches beyond its run's range; spans of one run ascend; equal keys keep
+ * run order, then row order. Threads: the caller's, and the pool's while a chunk is copied, where
+ * each task owns one column of the output.
  */
 #include "writedown/merge.h"
 
@@ -32,25 +39,30 @@ typedef struct {
     const Column **cols; /* by schema column */
     u64 at, end;         /* rows not yet emitted */
     u64 group_end;       /* end of the group of equal first keys that begins at `at` */
-    u32 rank;            /* order of that group's name */
-    u32 order;           /* place among the runs: decides between equal keys */
+    u64 part; /* its number in the payload of a parted first key; ~0 = there is none to go by */
+    const i64 *times; /* the second and last key when it is a plain one of 8 bytes, else NULL */
+    u32 rank;         /* order of that group's name */
+    u32 order;        /* place among the runs: decides between equal keys */
 } Cursor;
 
 typedef struct {
     Merge *merge;
     const Schema *schema;
-    const u32 *sort;     /* schema columns of the keys */
+    const u32 *sort; /* schema columns of the keys */
     u32 sort_count;
-    u32 *rank;           /* by domain index; 0 is the null's */
+    u32 *rank; /* by domain index; 0 is the null's */
     u64 rank_count;
     Cursor *cursors;
     u32 cursor_count;
-    u32 *heap;           /* cursor numbers, smallest head first */
-    u32 heap_count;
-    u32 key_from;        /* keys before it are equal in all of the heap */
+    u32 *heap;         /* cursor numbers, smallest head first */
+    u32 *first, *next; /* lists of cursors: first by rank, next by cursor; number + 1, 0 ends */
+    u32 rank_end;      /* ranks are below it */
+    u64 *marks;        /* a bit a cursor */
+    u32 key_from;      /* keys before it are equal in all of the heap */
+    bool timed;        /* every cursor has times */
     Span *spans;
     u64 span_count, span_room;
-    u64 pending, chunk;  /* rows in spans, rows of a full chunk */
+    u64 pending, chunk; /* rows in spans, rows of a full chunk */
 } Work;
 
 /* The order of a domain index. */
@@ -74,25 +86,19 @@ static int compare_key(const Work *w, const Column *a, u64 i, const Column *b, u
     switch (a->type) {
     case QT_ENUM:
         return compare_i64(rank_of(w, column_index(a, i)), rank_of(w, column_index(b, j)));
-    case QT_GUID:
-        return memcmp((const u8 *)a->data + 16 * i, (const u8 *)b->data + 16 * j, 16);
+    case QT_GUID: return memcmp((const u8 *)a->data + 16 * i, (const u8 *)b->data + 16 * j, 16);
     case QT_BOOLEAN:
     case QT_BYTE:
-    case QT_CHAR:
-        return compare_i64(((const u8 *)a->data)[i], ((const u8 *)b->data)[j]);
-    case QT_SHORT:
-        return compare_i64(((const i16 *)a->data)[i], ((const i16 *)b->data)[j]);
+    case QT_CHAR: return compare_i64(((const u8 *)a->data)[i], ((const u8 *)b->data)[j]);
+    case QT_SHORT: return compare_i64(((const i16 *)a->data)[i], ((const i16 *)b->data)[j]);
     case QT_REAL:
         return compare_f64((f64)((const f32 *)a->data)[i], (f64)((const f32 *)b->data)[j]);
     case QT_FLOAT:
-    case QT_DATETIME:
-        return compare_f64(((const f64 *)a->data)[i], ((const f64 *)b->data)[j]);
+    case QT_DATETIME: return compare_f64(((const f64 *)a->data)[i], ((const f64 *)b->data)[j]);
     case QT_LONG:
     case QT_TIMESTAMP:
-    case QT_TIMESPAN:
-        return compare_i64(((const i64 *)a->data)[i], ((const i64 *)b->data)[j]);
-    default:
-        return compare_i64(((const i32 *)a->data)[i], ((const i32 *)b->data)[j]);
+    case QT_TIMESPAN: return compare_i64(((const i64 *)a->data)[i], ((const i64 *)b->data)[j]);
+    default: return compare_i64(((const i32 *)a->data)[i], ((const i32 *)b->data)[j]);
     }
 }
 
@@ -109,6 +115,10 @@ static int compare_rows(const Work *w, const Cursor *a, u64 i, const Cursor *b, 
 /* Whether row i of cursor a goes before row j of cursor b. */
 static bool row_before(const Work *w, const Cursor *a, u64 i, const Cursor *b, u64 j)
 {
+    if (w->timed && w->key_from == 1) {
+        i64 x = a->times[i], y = b->times[j];
+        return x < y || (x == y && a->order < b->order);
+    }
     int c = compare_rows(w, a, i, b, j);
     return c < 0 || (c == 0 && a->order < b->order);
 }
@@ -132,13 +142,15 @@ static Err flush(Work *w)
 static Err span_put(Work *w, u32 run, u64 from, u32 count)
 {
     Span *last = w->span_count > 0 ? &w->spans[w->span_count - 1] : NULL;
-    if (last != NULL && last->run == run && last->from + last->count == from && last->count <= UINT32_MAX - count) {
+    if (last != NULL && last->run == run && last->from + last->count == from &&
+        last->count <= UINT32_MAX - count) {
         last->count += count;
     } else {
         if (w->span_count == w->span_room) {
             u64 room = w->span_room == 0 ? 1024 : 2 * w->span_room;
             Span *spans = realloc(w->spans, room * sizeof(Span));
-            if (spans == NULL) return fail(E_MEMORY, "merge: no memory for %llu spans", (unsigned long long)room);
+            if (spans == NULL)
+                return fail(E_MEMORY, "merge: no memory for %llu spans", (unsigned long long)room);
             w->spans = spans;
             w->span_room = room;
         }
@@ -163,61 +175,113 @@ static Err emit(Work *w, u32 run, u64 count)
     return E_OK;
 }
 
-/* Writes the spans of one column. */
-static Err copy_spans(void *arg, u64 i)
+/* Rows on their way from short spans to a column. */
+typedef struct {
+    ColumnOut *out;
+    u64 width, rows, room;
+    u8 bytes[32768];
+} Gather;
+
+static Err gather_flush(Gather *g)
 {
-    Work *w = arg;
+    u64 rows = g->rows;
+    g->rows = 0;
+    return rows == 0 ? E_OK : column_append(g->out, g->bytes, rows);
+}
+
+/* Takes rows of a fixed width; many at once go straight to the column. */
+static Err gather_rows(Gather *g, const void *from, u64 rows)
+{
     Err err = E_OK;
-    ColumnOut *out = w->merge->out.cols[i];
-    bool is_time = w->schema->prtn == (i32)i;
-    i64 narrow[256];
-    for (u64 s = 0; s < w->span_count; s++) {
-        const Span *span = &w->spans[s];
-        const Column *c = w->cursors[span->run].cols[i];
-        if (c->type >= QT_NESTED || c->type == QT_LIST) {
-            for (u64 r = span->from; r < span->from + span->count; r++) {
-                const void *elements = NULL;
-                u64 n = 0;
-                TRY(column_row(c, r, &elements, &n));
-                TRY(column_append_row(out, elements, n));
-            }
-        } else if (c->type == QT_ENUM && !c->wide) {
-            for (u64 r = 0; r < span->count;) {
-                u64 n = MIN(span->count - r, COUNT_OF(narrow));
-                for (u64 k = 0; k < n; k++) narrow[k] = column_index(c, span->from + r + k);
-                TRY(column_append(out, narrow, n));
-                r += n;
-            }
-        } else {
-            u64 width = type_disk_width(c->type);
-            TRY(column_append(out, (const u8 *)c->data + span->from * width, span->count));
-        }
-        if (is_time) {
-            const i64 *t = (const i64 *)c->data + span->from;
-            for (u64 r = 0; r < span->count; r++) {
-                if (t[r] < w->merge->time_min) w->merge->time_min = t[r];
-                if (t[r] > w->merge->time_max) w->merge->time_max = t[r];
-            }
-        }
+    if (rows > g->room - g->rows) TRY(gather_flush(g));
+    if (rows > g->room / 4) {
+        TRY(gather_flush(g));
+        return column_append(g->out, from, rows);
+    }
+    memcpy(g->bytes + g->rows * g->width, from, rows * g->width);
+    g->rows += rows;
+done:
+    return err;
+}
+
+/* Takes rows of 32-bit indices. */
+static Err gather_narrow(Gather *g, const Column *c, u64 from, u64 rows)
+{
+    Err err = E_OK;
+    for (u64 i = 0; i < rows; i++) {
+        i64 index = column_index(c, from + i);
+        if (g->rows == g->room) TRY(gather_flush(g));
+        memcpy(g->bytes + g->rows++ * sizeof index, &index, sizeof index);
     }
 done:
     return err;
 }
 
-/* The heap holds cursors whose heads are compared by rows (groups == false) or by the rank of their group. */
-static bool heap_before(const Work *w, u32 a, u32 b, bool groups)
+static Err append_lists(ColumnOut *out, const Column *c, u64 from, u64 rows)
 {
-    const Cursor *x = &w->cursors[a], *y = &w->cursors[b];
-    if (!groups) return row_before(w, x, x->at, y, y->at);
-    return x->rank < y->rank || (x->rank == y->rank && x->order < y->order);
+    Err err = E_OK;
+    for (u64 r = from; r < from + rows; r++) {
+        const void *elements = NULL;
+        u64 n = 0;
+        TRY(column_row(c, r, &elements, &n));
+        TRY(column_append_row(out, elements, n));
+    }
+done:
+    return err;
 }
 
-static void heap_sift(Work *w, u32 *heap, u32 count, u32 at, bool groups)
+static void widen_times(Merge *m, const i64 *t, u64 rows)
+{
+    i64 low = m->time_min, high = m->time_max;
+    for (u64 r = 0; r < rows; r++) {
+        low = MIN(low, t[r]);
+        high = MAX(high, t[r]);
+    }
+    m->time_min = low;
+    m->time_max = high;
+}
+
+/* Writes the spans of one column. */
+static Err copy_spans(void *arg, u64 i)
+{
+    Work *w = arg;
+    Err err = E_OK;
+    Gather g;
+    int type = schema_memory_type(&w->schema->columns[i]);
+    g.out = w->merge->out.cols[i];
+    g.rows = 0;
+    g.width = type_disk_width(type);
+    g.room = g.width == 0 ? 0 : sizeof g.bytes / g.width;
+    for (u64 s = 0; s < w->span_count; s++) {
+        const Span *span = &w->spans[s];
+        const Column *c = w->cursors[span->run].cols[i];
+        if (c->type >= QT_NESTED || c->type == QT_LIST)
+            TRY(append_lists(g.out, c, span->from, span->count));
+        else if (c->type == QT_ENUM && !c->wide)
+            TRY(gather_narrow(&g, c, span->from, span->count));
+        else
+            TRY(gather_rows(&g, (const u8 *)c->data + span->from * g.width, span->count));
+        if (w->schema->prtn == (i32)i)
+            widen_times(w->merge, (const i64 *)c->data + span->from, span->count);
+    }
+    TRY(gather_flush(&g));
+done:
+    return err;
+}
+
+/* The heap holds cursors whose heads are compared by rows. */
+static bool heap_before(const Work *w, u32 a, u32 b)
+{
+    const Cursor *x = &w->cursors[a], *y = &w->cursors[b];
+    return row_before(w, x, x->at, y, y->at);
+}
+
+static void heap_sift(const Work *w, u32 *heap, u32 count, u32 at)
 {
     for (;;) {
         u32 least = at;
         for (u32 child = 2 * at + 1; child <= 2 * at + 2 && child < count; child++)
-            if (heap_before(w, heap[child], heap[least], groups)) least = child;
+            if (heap_before(w, heap[child], heap[least])) least = child;
         if (least == at) return;
         u32 swap = heap[at];
         heap[at] = heap[least];
@@ -226,9 +290,10 @@ static void heap_sift(Work *w, u32 *heap, u32 count, u32 at, bool groups)
     }
 }
 
-static void heap_make(Work *w, u32 *heap, u32 count, bool groups)
+static void heap_make(const Work *w, u32 *heap, u32 count)
 {
-    for (u32 i = count / 2; i-- > 0;) heap_sift(w, heap, count, i, groups);
+    for (u32 i = count / 2; i-- > 0;)
+        heap_sift(w, heap, count, i);
 }
 
 /* How many rows of `c` from its head on, up to `end`, go before the head of `d`. */
@@ -239,7 +304,8 @@ static u64 gallop(const Work *w, const Cursor *c, u64 end, const Cursor *d)
         known += step;
         step *= 2;
     }
-    u64 high = MIN(known + step - 1, left); /* row known+step-1 (if any) does not go before d's head */
+    u64 high =
+        MIN(known + step - 1, left); /* row known+step-1 (if any) does not go before d's head */
     while (known < high) {
         u64 mid = known + (high - known) / 2;
         if (row_before(w, c, c->at + mid, d, d->at))
@@ -250,21 +316,41 @@ static u64 gallop(const Work *w, const Cursor *c, u64 end, const Cursor *d)
     return known;
 }
 
-/* Merges the cursors named in heap[0..count), each up to its group_end, by the keys from key_from on. */
+/* Merges the cursors named in heap[0..count), each up to its group_end, by the keys from key_from
+ * on. */
 static Err merge_heads(Work *w, u32 *heap, u32 count)
 {
-    heap_make(w, heap, count, false);
+    heap_make(w, heap, count);
     while (count > 1) {
         Cursor *c = &w->cursors[heap[0]];
-        u32 second = count > 2 && heap_before(w, heap[2], heap[1], false) ? 2 : 1;
+        u32 second = count > 2 && heap_before(w, heap[2], heap[1]) ? 2 : 1;
         u64 n = gallop(w, c, c->group_end, &w->cursors[heap[second]]);
         Err err = emit(w, heap[0], n);
         if (err != E_OK) return err;
         if (c->at == c->group_end) heap[0] = heap[--count];
-        heap_sift(w, heap, count, 0, false);
+        heap_sift(w, heap, count, 0);
     }
     Cursor *last = &w->cursors[heap[0]];
     return emit(w, heap[0], last->group_end - last->at);
+}
+
+/* Where the payload of a parted column says that the group at a cursor's head ends. False when it
+ * says nothing, or what the rows at both ends contradict; the payload is not asked again then. */
+static bool group_known(Cursor *c, const Column *key, i64 index)
+{
+    if (c->part == UINT64_MAX) return false;
+    while (c->part < key->key_count && (u64)key->offs[c->part + 1] <= c->at)
+        c->part++;
+    if (c->part < key->key_count && (u64)key->offs[c->part] <= c->at) {
+        u64 end = MIN((u64)key->offs[c->part + 1], c->end);
+        bool next = end < c->end && column_index(key, end) == index;
+        if (column_index(key, end - 1) == index && !next) {
+            c->group_end = end;
+            return true;
+        }
+    }
+    c->part = UINT64_MAX;
+    return false;
 }
 
 /* Finds the group that begins at a cursor's head: rows with the same domain index. */
@@ -272,6 +358,8 @@ static void group_find(const Work *w, Cursor *c)
 {
     const Column *key = c->cols[w->sort[0]];
     i64 index = column_index(key, c->at);
+    c->rank = rank_of(w, index);
+    if (group_known(c, key, index)) return;
     u64 known = 1, step = 1, left = c->end - c->at;
     while (known + step <= left && column_index(key, c->at + known + step - 1) == index) {
         known += step;
@@ -286,56 +374,80 @@ static void group_find(const Work *w, Cursor *c)
             high = mid;
     }
     c->group_end = c->at + known;
-    c->rank = rank_of(w, index);
+}
+
+/* Moves a cursor to the list of the group that it has reached. */
+static void group_enter(const Work *w, u32 cursor)
+{
+    Cursor *c = &w->cursors[cursor];
+    if (c->at == c->end) return;
+    group_find(w, c);
+    w->next[cursor] = w->first[c->rank];
+    w->first[c->rank] = cursor + 1;
+}
+
+/* Takes the cursors of a rank out of its list, in the order of the runs. */
+static u32 group_members(const Work *w, u32 rank, u32 *members)
+{
+    u32 count = 0, low = UINT32_MAX, high = 0;
+    for (u32 at = w->first[rank]; at != 0; at = w->next[at - 1]) {
+        u32 word = (at - 1) / 64;
+        w->marks[word] |= 1ull << (at - 1) % 64;
+        low = MIN(low, word);
+        high = MAX(high, word);
+    }
+    w->first[rank] = 0;
+    for (u32 word = low; word <= high && low != UINT32_MAX; word++) {
+        for (u64 bits = w->marks[word]; bits != 0; bits &= bits - 1)
+            members[count++] = 64 * word + (u32)__builtin_ctzll(bits);
+        w->marks[word] = 0;
+    }
+    return count;
+}
+
+/* Whether each group ends before the next one begins, so that they are in order one after
+ * another. */
+static bool in_line(const Work *w, const u32 *members, u32 count)
+{
+    for (u32 i = 1; i < count; i++) {
+        const Cursor *a = &w->cursors[members[i - 1]], *b = &w->cursors[members[i]];
+        if (!row_before(w, a, a->group_end - 1, b, b->at)) return false;
+    }
+    return true;
 }
 
 /* Takes the groups of equal first keys one after another, in the order of the names. */
 static Err merge_groups(Work *w)
 {
     Err err = E_OK;
-    u32 *groups = malloc(w->cursor_count * sizeof(u32));
-    if (groups == NULL) return fail(E_MEMORY, "merge: no memory for %u runs", w->cursor_count);
-    u32 count = 0;
-    for (u32 i = 0; i < w->cursor_count; i++) {
-        if (w->cursors[i].at == w->cursors[i].end) continue;
-        group_find(w, &w->cursors[i]);
-        groups[count++] = i;
-    }
-    heap_make(w, groups, count, true);
+    u32 *members = w->heap,
+        *heads = w->heap + w->cursor_count; /* merge_heads reorders what it is given */
+    w->first = calloc(w->rank_end, sizeof(u32));
+    w->next = calloc(w->cursor_count, sizeof(u32));
+    w->marks = calloc(w->cursor_count / 64 + 1u, sizeof(u64));
+    if (w->first == NULL || w->next == NULL || w->marks == NULL)
+        TRY(fail(E_MEMORY, "merge: no memory for %u runs", w->cursor_count));
+    for (u32 i = 0; i < w->cursor_count; i++)
+        group_enter(w, i);
     w->key_from = 1;
-    while (count > 0) {
-        u32 rank = w->cursors[groups[0]].rank, members = 0;
-        while (count > 0 && w->cursors[groups[0]].rank == rank) {
-            w->heap[members++] = groups[0];
-            groups[0] = groups[--count];
-            heap_sift(w, groups, count, 0, true);
+    for (u32 rank = 0, next; rank < w->rank_end; rank = next) {
+        next = rank + 1;
+        if (w->first[rank] == 0) continue;
+        u32 count = group_members(w, rank, members);
+        if (w->sort_count > 1 && !in_line(w, members, count)) {
+            memcpy(heads, members, count * sizeof(u32));
+            TRY(merge_heads(w, heads, count));
         }
-        if (w->sort_count > 1 && members > 1) {
-            u32 *heads = w->heap + w->cursor_count; /* the second half: merge_heads reorders it */
-            memcpy(heads, w->heap, members * sizeof(u32));
-            TRY(merge_heads(w, heads, members));
-        } else {
-            for (u32 i = 0; i < members; i++) {
-                Cursor *c = &w->cursors[w->heap[i]];
-                TRY(emit(w, w->heap[i], c->group_end - c->at));
-            }
-        }
-        for (u32 i = 0; i < members; i++) {
-            Cursor *c = &w->cursors[w->heap[i]];
-            if (c->at == c->end) continue;
-            group_find(w, c);
-            u32 at = count++;
-            groups[at] = w->heap[i];
-            while (at > 0 && heap_before(w, groups[at], groups[(at - 1) / 2], true)) {
-                u32 swap = groups[at];
-                groups[at] = groups[(at - 1) / 2];
-                groups[(at - 1) / 2] = swap;
-                at = (at - 1) / 2;
-            }
+        for (u32 i = 0; i < count; i++) {
+            Cursor *c = &w->cursors[members[i]];
+            if (c->at < c->group_end) TRY(emit(w, members[i], c->group_end - c->at));
+            group_enter(w, members[i]);
+            if (c->at < c->end)
+                next = MIN(next,
+                           c->rank); /* a run may be grouped, but not in the order of the names */
         }
     }
 done:
-    free(groups);
     return err;
 }
 
@@ -351,11 +463,13 @@ static Err mark_indices(const Column *c, u64 from, u64 to, u8 *used, u64 count)
         else if (c->wide)
             index = (i64)load_u64((const u8 *)c->keys + 8 * i);
         else
-            index = load_i32((const u8 *)c->keys + 4 * i) == INT32_MIN ? INT64_MIN : load_i32((const u8 *)c->keys + 4 * i);
+            index = load_i32((const u8 *)c->keys + 4 * i) == INT32_MIN
+                        ? INT64_MIN
+                        : load_i32((const u8 *)c->keys + 4 * i);
         if (index == INT64_MIN) continue;
         if (index < 0 || (u64)index >= count)
-            return fail(E_CORRUPT, "an enumeration holds index %lld, but its domain has %llu names", (long long)index,
-                        (unsigned long long)count);
+            return fail(E_CORRUPT, "an enumeration holds index %lld, but its domain has %llu names",
+                        (long long)index, (unsigned long long)count);
         used[index] = 1;
     }
     return E_OK;
@@ -382,8 +496,12 @@ static Err make_ranks(Work *w, const MergeRun *runs)
     for (u64 i = 0; i < count; i++)
         if (used[i]) ids[n++] = d->ids[i];
     TRY(sort_symbol_ranks(ids, n, by_id, symbol_count()));
-    for (u64 i = 0; i < count; i++)
-        if (used[i]) w->rank[i] = 1 + by_id[d->ids[i]];
+    w->rank_end = 1;
+    for (u64 i = 0; i < count; i++) {
+        if (!used[i]) continue;
+        w->rank[i] = 1 + by_id[d->ids[i]];
+        w->rank_end = MAX(w->rank_end, w->rank[i] + 1);
+    }
 done:
     free(used);
     free(ids);
@@ -399,8 +517,8 @@ static Err map_columns(const Schema *s, MergeRun *run, const Column **cols)
         if (err != E_OK) return err;
         int want = schema_memory_type(&s->columns[i]);
         if (cols[i]->type != want && !(want >= QT_NESTED && cols[i]->rows == 0))
-            return fail(E_TYPE, "%s/%s: type %s on disk, but the schema says %s", run->splay->path, s->columns[i].name,
-                        type_name(cols[i]->type), type_name(want));
+            return fail(E_TYPE, "%s/%s: type %s on disk, but the schema says %s", run->splay->path,
+                        s->columns[i].name, type_name(cols[i]->type), type_name(want));
     }
     return E_OK;
 }
@@ -410,8 +528,8 @@ static Err sort_keys_ok(const Schema *s, Place place)
     for (u32 i = 0; i < s->sort_count[place]; i++) {
         int type = s->columns[s->sort[place][i]].type;
         if (!type_is_fixed(type) && type != QT_SYMBOL)
-            return fail(E_UNSUPPORTED, "table %s: column %s of type %s cannot be sorted by", s->name,
-                        s->columns[s->sort[place][i]].name, type_name(type));
+            return fail(E_UNSUPPORTED, "table %s: column %s of type %s cannot be sorted by",
+                        s->name, s->columns[s->sort[place][i]].name, type_name(type));
     }
     return E_OK;
 }
@@ -423,7 +541,8 @@ Err merge_open(Merge *m, const MergeTarget *t)
     if (err != E_OK) return err;
     err = splay_out_open(&m->out, t->path, t->schema, t->place, t->rows_hint);
     for (u32 i = 0; err == E_OK && i < t->schema->column_count; i++)
-        if (t->schema->columns[i].type == QT_SYMBOL) column_out_names(m->out.cols[i], t->domain->ids, t->domain->count);
+        if (t->schema->columns[i].type == QT_SYMBOL)
+            column_out_names(m->out.cols[i], t->domain->ids, t->domain->count);
     return err;
 }
 
@@ -431,6 +550,9 @@ static void work_free(Work *w, Arena *a)
 {
     free(w->rank);
     free(w->heap);
+    free(w->first);
+    free(w->next);
+    free(w->marks);
     free(w->spans);
     arena_free(a);
 }
@@ -440,7 +562,7 @@ static Err work_make(Work *w, Merge *m, MergeRun *runs, u32 run_count, Arena *a)
 {
     Err err = E_OK;
     const MergeTarget *t = &m->target;
-    *w = (Work){.merge = m, .schema = t->schema, .cursor_count = run_count};
+    *w = (Work){.merge = m, .schema = t->schema, .cursor_count = run_count, .timed = true};
     w->sort = t->schema->sort[t->place];
     w->sort_count = t->schema->sort_count[t->place];
     w->chunk = t->chunk_rows > 0 ? MIN(t->chunk_rows, UINT32_MAX) : MERGE_CHUNK_DEFAULT;
@@ -455,6 +577,13 @@ static Err work_make(Work *w, Merge *m, MergeRun *runs, u32 run_count, Arena *a)
         c->end = c->group_end = runs[i].to;
         c->order = i;
         TRY(map_columns(t->schema, &runs[i], c->cols));
+        const Column *key = w->sort_count > 0 ? c->cols[w->sort[0]] : NULL;
+        bool parted = key != NULL && key->type == QT_ENUM && key->keys != NULL && key->perm == NULL;
+        c->part = parted ? 0 : UINT64_MAX;
+        int second = w->sort_count == 2 ? c->cols[w->sort[1]]->type : 0;
+        if (second == QT_TIMESTAMP || second == QT_LONG || second == QT_TIMESPAN)
+            c->times = c->cols[w->sort[1]]->data;
+        w->timed &= c->times != NULL || c->at == c->end;
     }
     TRY(make_ranks(w, runs));
 done:
@@ -476,7 +605,8 @@ Err merge_add(Merge *m, MergeRun *runs, u32 run_count)
             if (w.cursors[i].at < w.cursors[i].end) w.heap[count++] = i;
         if (count > 0) TRY(merge_heads(&w, w.heap, count));
     } else {
-        for (u32 i = 0; i < run_count; i++) TRY(emit(&w, i, w.cursors[i].end - w.cursors[i].at));
+        for (u32 i = 0; i < run_count; i++)
+            TRY(emit(&w, i, w.cursors[i].end - w.cursors[i].at));
     }
     TRY(flush(&w));
 done:
@@ -514,17 +644,20 @@ static void piece_keys(const Work *w, u64 from, u64 count, SortKey *keys, i32 *r
     for (u32 k = 0; k < w->sort_count; k++) {
         const Column *c = w->cursors[0].cols[w->sort[k]];
         if (c->type == QT_ENUM) {
-            for (u64 i = 0; i < count; i++) ranks[i] = (i32)rank_of(w, column_index(c, from + i));
+            for (u64 i = 0; i < count; i++)
+                ranks[i] = (i32)rank_of(w, column_index(c, from + i));
             keys[k] = (SortKey){.type = QT_INT, .data = ranks};
             ranks += count;
         } else {
-            keys[k] = (SortKey){.type = c->type, .data = (const u8 *)c->data + from * type_disk_width(c->type)};
+            keys[k] = (SortKey){.type = c->type,
+                                .data = (const u8 *)c->data + from * type_disk_width(c->type)};
         }
     }
 }
 
 /* Writes one piece in sorted order as a table folder. */
-static Err write_piece(const Work *w, const MergeTarget *t, const char *path, u64 from, const u32 *perm, u64 count)
+static Err write_piece(const Work *w, const MergeTarget *t, const char *path, u64 from,
+                       const u32 *perm, u64 count)
 {
     Err err = E_OK;
     SplayOut out = {0};
@@ -542,8 +675,10 @@ static Err write_piece(const Work *w, const MergeTarget *t, const char *path, u6
             }
         } else if (c->type == QT_ENUM && !c->wide) {
             if (indices == NULL) indices = malloc((count + 1) * sizeof(i64));
-            if (indices == NULL) TRY(fail(E_MEMORY, "merge: no memory for %llu rows", (unsigned long long)count));
-            for (u64 r = 0; r < count; r++) indices[r] = column_index(c, from + perm[r]);
+            if (indices == NULL)
+                TRY(fail(E_MEMORY, "merge: no memory for %llu rows", (unsigned long long)count));
+            for (u64 r = 0; r < count; r++)
+                indices[r] = column_index(c, from + perm[r]);
             TRY(column_append(out.cols[i], indices, count));
         } else {
             const u8 *base = (const u8 *)c->data + from * type_disk_width(c->type);
@@ -558,7 +693,8 @@ done:
     return err;
 }
 
-Err merge_sort_pieces(const MergeTarget *t, MergeRun *run, u64 piece_rows, Arena *a, MergeRun **pieces, u32 *count)
+Err merge_sort_pieces(const MergeTarget *t, MergeRun *run, u64 piece_rows, Arena *a,
+                      MergeRun **pieces, u32 *count)
 {
     Err err = E_OK;
     Work w = {0};
@@ -576,7 +712,8 @@ Err merge_sort_pieces(const MergeTarget *t, MergeRun *run, u64 piece_rows, Arena
     perm = malloc((most + 1) * sizeof(u32));
     ranks = malloc((most + 1) * (w.sort_count + 1u) * sizeof(i32));
     SortKey *keys = arena_array(&scratch, SortKey, w.sort_count + 1u);
-    if (perm == NULL || ranks == NULL) TRY(fail(E_MEMORY, "merge: no memory to sort %llu rows", (unsigned long long)most));
+    if (perm == NULL || ranks == NULL)
+        TRY(fail(E_MEMORY, "merge: no memory to sort %llu rows", (unsigned long long)most));
     for (u64 i = 0; i < total; i++) {
         u64 from = run->from + i * most, n = MIN(most, run->to - from);
         char *path = arena_format(a, "%s.%llu", t->path, (unsigned long long)i);

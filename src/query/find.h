@@ -7,6 +7,6 @@
 #include "query/plan.h"
 
 /* Fills in the ranges of a piece whose columns are open. Any thread, one a piece. */
-MUST_USE Err find_rows(const Plan *p, ScanPiece *piece);
+MUST_USE Err find_rows(const Plan *plan, ScanPiece *piece);
 
 #endif

@@ -48,6 +48,8 @@ static Err add_run(Pick *k, const ScanPiece *piece, u64 from, u64 count, u64 lis
     return E_OK;
 }
 
+Err pick_row(Pick *k, const ScanPiece *piece, u64 row) { return add_run(k, piece, row, 1, 0); }
+
 static Err add_rows(Pick *k, const ScanPiece *piece, u64 from, const u16 *sel, u64 count)
 {
     if (k->row_count + count > k->row_room) {

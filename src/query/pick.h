@@ -32,6 +32,9 @@ void pick_init(Pick *k, const Plan *p, u64 wanted);
 /* Picks among `rows` rows of a piece's ranges, beginning behind the first `skip` ones. */
 MUST_USE Err pick_piece(Pick *k, const ScanPiece *piece, u64 skip, u64 rows);
 
+/* Picks one row more. */
+MUST_USE Err pick_row(Pick *k, const ScanPiece *piece, u64 row);
+
 /* Copies a column of the picked rows: elements of fixed width (symbols as ids) to `out`. */
 MUST_USE Err pick_copy(const Pick *k, u32 slot, void *out);
 

@@ -6,6 +6,9 @@
  * of their columns, as q's `by` gives them. Sorting is stable; null first, symbols and strings by
  * their bytes. Strings are sorted by their place in the order of the distinct ones.
  *
+ * When a limit leaves few of the sorted rows, only the columns of sortCols are copied for all rows;
+ * the others for the rows that are left.
+ *
  * Sorting permutes columns once, into fresh memory. Cutting moves the borrowed pointers only.
  */
 #include "query/result.h"
@@ -17,6 +20,7 @@
 
 #include <stdlib.h>
 
+#define TOP_SHARE      8 /* a limit below this share of the rows is worth sorting first */
 #define PARALLEL_BYTES (1ull << 20) /* a smaller answer is copied by one thread */
 
 static Err allocate(Result *r, u64 count, u64 width, void **out)
@@ -40,6 +44,21 @@ static int column_type(const Plan *p, i32 column)
     return schema_memory_type(&p->schema->columns[column]);
 }
 
+static Err empty_column(Result *r, int type, Vec *v)
+{
+    Err err = E_OK;
+    void *place;
+    *v = vec_of(type, NULL, 0);
+    TRY(allocate(r, 1, 16, &place));
+    v->data = place;
+    if (type > QT_NESTED) {
+        TRY(allocate(r, 1, sizeof(u64), &place));
+        v->offs = place;
+    }
+done:
+    return err;
+}
+
 Err result_init(Result *r, const Plan *p)
 {
     Err err = E_OK;
@@ -61,14 +80,7 @@ Err result_init(Result *r, const Plan *p)
             type = QT_TIMESTAMP;
         }
         ASSERT(type >= 0);
-        void *place;
-        r->cols[i] = vec_of(type, NULL, 0);
-        TRY(allocate(r, 1, 16, &place));
-        r->cols[i].data = place;
-        if (type > QT_NESTED) {
-            TRY(allocate(r, 1, sizeof(u64), &place));
-            r->cols[i].offs = place;
-        }
+        TRY(empty_column(r, type, &r->cols[i]));
     }
 done:
     return err;
@@ -87,6 +99,7 @@ static u32 slot_of_result(const Result *r, u32 column)
 {
     const Plan *p = r->plan;
     if (column == r->count) return (u32)p->time_slot;
+    if (r->selects != NULL) column = r->selects[column];
     return (u32)p->slot_of[p->request->selects[column].column];
 }
 
@@ -297,12 +310,23 @@ static bool in_order(const SortKey *keys, u32 count, u64 rows)
     return !falls;
 }
 
-/* Orders the rows by columns of the result and keeps `limit` of them. */
-static Err order(Result *r, const SortBy *by, u32 count, i64 limit, bool limited)
+/* The rows that a limit leaves. */
+static void window(const Request *q, u64 rows, u64 *first, u64 *count)
+{
+    *first = 0;
+    *count = rows;
+    if (!q->limited) return;
+    *count = MIN(rows, q->limit < 0 ? 0 - (u64)q->limit : (u64)q->limit);
+    if (q->limit < 0) *first = rows - *count;
+}
+
+/* The order of the rows by columns of the result, to be freed; NULL when they stand in it. */
+static Err order_of(const Result *r, const SortBy *by, u32 count, u32 **out)
 {
     Err err = E_OK;
     bool sorted = false;
     u32 *perm = NULL;
+    *out = NULL;
     SortKey *keys = arena_array(r->plan->arena, SortKey, count + 1);
     if (r->rows > UINT32_MAX - 1) return fail(E_LIMIT, "more than %u rows to sort", UINT32_MAX - 1);
     for (u32 i = 0; i < count; i++)
@@ -314,14 +338,116 @@ static Err order(Result *r, const SortBy *by, u32 count, i64 limit, bool limited
         goto done;
     }
     TRY(sort_order(keys, count, r->rows, perm, &sorted));
+    *out = perm;
+    perm = NULL;
+done:
+    free(perm);
+    return err;
+}
+
+/* Orders the rows by columns of the result; `last` says that only those within the limit are
+ * needed. */
+static Err order(Result *r, const SortBy *by, u32 count, bool last)
+{
+    Err err = E_OK;
+    u32 *perm = NULL;
     u64 first = 0, n = r->rows;
-    if (limited) n = MIN(n, limit < 0 ? 0 - (u64)limit : (u64)limit);
-    if (limit < 0) first = r->rows - n;
+    TRY(order_of(r, by, count, &perm));
+    if (perm == NULL) goto done;
+    if (last) window(r->plan->request, r->rows, &first, &n);
     for (u32 i = 0; i < r->count + r->timed; i++)
         TRY(take(r, &r->cols[i], perm + first, n));
     r->rows = n;
 done:
     free(perm);
+    return err;
+}
+
+/* ---- the first rows of many */
+
+bool result_is_top(const Plan *p, u64 rows)
+{
+    const Request *q = p->request;
+    u64 first, count;
+    window(q, rows, &first, &count);
+    return !q->aggregated && q->sort_count > 0 && q->fill == FILL_NONE && count < rows / TOP_SHARE;
+}
+
+/* The runs of all picks end to end, to find a row by its number. */
+typedef struct {
+    u64 first; /* number of the run's first row */
+    const Pick *pick;
+    const PickRun *run;
+} Spot;
+
+static Err list_spots(const Pick *picks, u64 count, Spot **out, u64 *n)
+{
+    u64 runs = 0, rows = 0;
+    for (u64 i = 0; i < count; i++)
+        runs += picks[i].run_count;
+    Spot *spots = malloc((runs + 1) * sizeof *spots);
+    *out = spots;
+    *n = runs;
+    if (spots == NULL)
+        return fail(E_MEMORY, "no memory to sort %llu runs", (unsigned long long)runs);
+    for (u64 i = 0, at = 0; i < count; i++) {
+        for (u64 k = 0; k < picks[i].run_count; k++) {
+            spots[at++] = (Spot){rows, &picks[i], &picks[i].runs[k]};
+            rows += picks[i].runs[k].count;
+        }
+    }
+    return E_OK;
+}
+
+/* Picks row number `row` once more. */
+static Err choose(Pick *chosen, const Spot *spots, u64 n, u64 row)
+{
+    u64 low = 0, high = n;
+    while (high - low > 1) {
+        u64 middle = low + (high - low) / 2;
+        if (spots[middle].first <= row) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    const PickRun *run = spots[low].run;
+    u64 at = row - spots[low].first;
+    return pick_row(chosen, run->piece,
+                    run->listed > 0 ? spots[low].pick->rows[run->listed - 1 + at] : run->from + at);
+}
+
+Err result_top(Result *r, Pick *picks, u64 count, int threads)
+{
+    Err err = E_OK;
+    const Request *q = r->plan->request;
+    Arena *a = r->plan->arena;
+    Result keys = {.plan = r->plan, .count = q->sort_count};
+    SortBy *by = arena_array(a, SortBy, q->sort_count);
+    u32 *selects = arena_array(a, u32, q->sort_count), *perm = NULL;
+    Spot *spots = NULL;
+    Pick chosen;
+    u64 first, n, spot_count;
+    pick_init(&chosen, r->plan, UINT64_MAX);
+    keys.cols = arena_array(a, Vec, q->sort_count);
+    keys.selects = selects;
+    for (u32 i = 0; i < q->sort_count; i++) {
+        selects[i] = (u32)q->sorts[i].column;
+        by[i] = (SortBy){(i32)i, q->sorts[i].descending};
+        TRY(empty_column(&keys, r->cols[selects[i]].type, &keys.cols[i]));
+    }
+    TRY(result_picks(&keys, picks, count, threads));
+    TRY(order_of(&keys, by, q->sort_count, &perm));
+    TRY(list_spots(picks, count, &spots, &spot_count));
+    window(q, keys.rows, &first, &n);
+    for (u64 i = first; i < first + n; i++)
+        TRY(choose(&chosen, spots, spot_count, perm != NULL ? perm[i] : i));
+    TRY(result_picks(r, &chosen, 1, threads));
+    r->sorted = true;
+done:
+    free(perm);
+    free(spots);
+    pick_free(&chosen);
     return err;
 }
 
@@ -439,7 +565,7 @@ Err result_fold(Result *r, Fold *f)
         TRY(agg_column(r, &f->aggs[i], f->states[i], r->rows, &r->cols[q->group_count + i]));
     for (u32 i = 0; i < q->group_count; i++)
         by[i] = (SortBy){(i32)i, false};
-    if (q->group_count > 0) TRY(order(r, by, q->group_count, 0, false));
+    if (q->group_count > 0) TRY(order(r, by, q->group_count, false));
 done:
     return err;
 }
@@ -482,19 +608,16 @@ Err result_table(Result *r, Value *table)
     const Request *q = r->plan->request;
     if (r->timed) {
         SortBy by = {(i32)r->count, false};
-        TRY(order(r, &by, 1, 0, false));
+        TRY(order(r, &by, 1, false));
     }
     for (u32 i = q->group_count; q->fill != FILL_NONE && i < r->count; i++)
         fill_column(&r->cols[i], q->fill);
-    if (q->sort_count > 0) TRY(order(r, q->sorts, q->sort_count, q->limit, q->limited));
-    u64 n = r->rows;
-    if (q->limited) {
-        u64 most = q->limit < 0 ? 0 - (u64)q->limit : (u64)q->limit;
-        n = MIN(n, most);
-    }
+    if (q->sort_count > 0 && !r->sorted) TRY(order(r, q->sorts, q->sort_count, true));
+    u64 first, n;
+    window(q, r->rows, &first, &n);
     *table = value_table(r->plan->arena, r->count);
     for (u32 i = 0; i < r->count; i++) {
-        cut(&r->cols[i], q->limit < 0 ? r->rows - n : 0, n);
+        cut(&r->cols[i], first, n);
         table->as.table.names[i] = r->names[i];
         table->as.table.cols[i] = value_vec(r->cols[i]);
     }

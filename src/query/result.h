@@ -17,6 +17,8 @@ typedef struct {
     u32 count; /* columns; one more when `timed` */
     Vec *cols;
     Str *names;
+    const u32 *selects; /* the select of each column; NULL = in their order */
+    bool sorted;        /* and cut to the limit */
     bool timed; /* the last column is the partition column, to order rows for a forward fill */
     u64 bytes;  /* allocated */
 } Result;
@@ -26,6 +28,13 @@ MUST_USE Err result_init(Result *r, const Plan *p);
 
 /* Appends the rows of picks, in order. */
 MUST_USE Err result_picks(Result *r, Pick *picks, u64 count, int threads);
+
+/* Whether sortCols and a limit leave so few rows that their columns are copied after sorting. */
+bool result_is_top(const Plan *p, u64 rows);
+
+/* Instead of result_picks, for all rows of such a request: sorts by the columns of sortCols alone
+ * and copies the rows that the limit leaves. */
+MUST_USE Err result_top(Result *r, Pick *picks, u64 count, int threads);
 
 /* Takes the groups and their states, ordered by the group columns. */
 MUST_USE Err result_fold(Result *r, Fold *f);

@@ -189,7 +189,14 @@ static Err pick_wave(Wave *w)
         pick_init(&w->picks[i], &run->plan, wanted);
     TRY(pool_run(w->tasks, run->threads, do_share, w));
     trim(run, w->picks, w->tasks, wanted);
-    TRY(result_picks(&run->result, w->picks, w->tasks, run->threads));
+    u64 rows = 0;
+    for (u64 i = 0; i < w->tasks; i++)
+        rows += w->picks[i].total;
+    if (w->count == run->plan.piece_count && result_is_top(&run->plan, rows)) {
+        TRY(result_top(&run->result, w->picks, w->tasks, run->threads));
+    } else {
+        TRY(result_picks(&run->result, w->picks, w->tasks, run->threads));
+    }
 done:
     for (u64 i = 0; i < w->tasks; i++)
         pick_free(&w->picks[i]);

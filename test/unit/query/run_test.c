@@ -446,6 +446,36 @@ static void check_rows(const Kit *k, const Request *r, const Value *table, const
     buf_free(&b);
 }
 
+/* The rows stand in the order that was asked, and no row that was left out belongs before the
+ * last. */
+static void check_order(const Kit *k, const Request *r, const Value *table, const u64 *rows,
+                        u64 count)
+{
+    u64 got = value_count(table);
+    for (u64 i = 1; r->sort_count > 0 && i < got; i++) {
+        int c = 0;
+        for (u32 s = 0; s < r->sort_count && c == 0; s++) {
+            const Value *column = &table->as.table.cols[r->sorts[s].column];
+            Value a = value_at(column, i - 1), b = value_at(column, i);
+            c = r->sorts[s].descending ? order(&b, &a) : order(&a, &b);
+        }
+        assert_true(c <= 0);
+    }
+    if (r->sort_count == 0 || !r->limited || got == 0 || got == count) return;
+    /* by the first sort column: as many rows are beyond the edge as were left out, or equal to
+     * it */
+    const SortBy *by = &r->sorts[0];
+    bool front = r->limit > 0;
+    Value edge = value_at(&table->as.table.cols[by->column], front ? got - 1 : 0);
+    u64 inside = 0;
+    for (u64 i = 0; i < count; i++) {
+        Value v = cell(k, r->selects[by->column].column, rows[i]);
+        int c = order(&v, &edge);
+        inside += by->descending == front ? c > 0 : c < 0;
+    }
+    assert_true(inside < got);
+}
+
 static void check_groups(const Kit *k, const Request *r, const Value *table, u64 *rows, u64 count)
 {
     Buf ours = {0}, theirs = {0};
@@ -508,6 +538,7 @@ static void check(Kit *k, const Request *r)
         check_groups(k, r, &table, rows, count);
     } else {
         check_rows(k, r, &table, rows, count);
+        check_order(k, r, &table, rows, count);
     }
     free(rows);
     arena_free(&a);
@@ -637,6 +668,12 @@ static Request random_request(const Kit *k, Prng *p, Arena *a)
         r.limit = (i64)prng_below(p, 200) - 100;
     }
     if (r.limited && prng_below(p, 2) == 0) r.limit *= 50;
+    r.sorts = arena_array(a, SortBy, 3);
+    u64 sorts = !r.aggregated && prng_below(p, 3) == 0 ? 1 + prng_below(p, 3) : 0;
+    for (; r.sort_count < sorts; r.sort_count++) {
+        u32 column = (u32)prng_below(p, r.group_count + r.select_count);
+        r.sorts[r.sort_count] = (SortBy){(i32)column, prng_below(p, 2) == 0};
+    }
     return r;
 }
 

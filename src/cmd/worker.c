@@ -41,6 +41,7 @@ typedef struct {
     ViewCache cache;
     Domain domain;
     Client client;
+    int lock; /* shared, on the stage folder: a new manager waits until the workers of the last one are gone */
 } Worker;
 
 static Err load(Worker *w)
@@ -54,6 +55,7 @@ static Err load(Worker *w)
     root_init(&w->root, w->config.name, w->config.idb->base, w->config.hdb->base, w->config.source->log_path,
               w->config.date_tiers, w->config.date_tier_count);
     view_cache_init(&w->cache, &w->root);
+    TRY(dir_lock(dir_join(&w->root.memory, w->root.idb, "stage", NULL), false, &w->lock));
     TRY(client_open(&w->client, w->config.host, w->config.port, WORKER_CONNECT_MS));
     w->client.timeout_ms = WORKER_CALL_MS;
 done:
@@ -63,6 +65,7 @@ done:
 static void unload(Worker *w)
 {
     client_close(&w->client);
+    dir_unlock(&w->lock);
     domain_close(&w->domain);
     view_cache_free(&w->cache);
     root_close(&w->root);
@@ -319,6 +322,7 @@ int worker_main(int argc, char **argv)
     Worker *w = calloc(1, sizeof *w);
     if (w == NULL) return fail_exit(E_MEMORY);
     w->client.fd = -1;
+    w->lock = -1;
     Option options[] = {OPTIONS_COMMON(w->options), {0}};
     TRY(options_parse(&argc, argv, options));
     if (argc != 2) TRY(fail(E_USAGE, "silt worker is started by silt sm: silt worker eoi|eod|dbm ASSEMBLY"));

@@ -96,6 +96,35 @@ static void many_names_at_once_give_the_ids_of_one_by_one(void **state)
     }
 }
 
+/* Short names are remembered in places that others take over. */
+static void short_names_keep_their_ids_when_they_repeat(void **state)
+{
+    (void)state;
+
+    enum { NAMES = 40000 };
+
+    char *text = malloc(NAMES * 8);
+    i32 *first = malloc(NAMES * sizeof *first), *again = malloc(NAMES * sizeof *again);
+    u64 size = 0, used = 0;
+    assert_non_null(text);
+    assert_non_null(first);
+    assert_non_null(again);
+    for (u32 i = 0; i < NAMES; i++)
+        size += (u64)snprintf(text + size, 8, "r%x", i * 2654435761u >> 8) + 1;
+    assert_int_equal(symbol_intern_many(text, size, NAMES, first, &used), E_OK);
+    assert_int_equal(used, size);
+    assert_int_equal(symbol_intern_many(text, size, NAMES, again, &used), E_OK);
+    assert_memory_equal(first, again, NAMES * sizeof *first);
+    const char *at = text;
+    for (u32 i = 0; i < NAMES; i++, at += strlen(at) + 1) {
+        assert_string_equal(symbol_text(first[i]).data, at);
+        assert_int_equal(id_of(at), first[i]);
+    }
+    free(text);
+    free(first);
+    free(again);
+}
+
 static void many_names_stop_where_the_text_stops(void **state)
 {
     (void)state;
@@ -171,6 +200,7 @@ int main(void)
         cmocka_unit_test(equal_names_have_equal_ids),
         cmocka_unit_test(bad_names_are_refused),
         cmocka_unit_test(many_names_at_once_give_the_ids_of_one_by_one),
+        cmocka_unit_test(short_names_keep_their_ids_when_they_repeat),
         cmocka_unit_test(many_names_stop_where_the_text_stops),
         cmocka_unit_test(a_hundred_thousand_names_are_told_apart),
         cmocka_unit_test(threads_agree_on_ids),

@@ -36,6 +36,9 @@ _Noreturn void kit_die(const char *format, ...) PRINTF(1, 2);
 /* Monotonic seconds. */
 f64 kit_now(void);
 
+/* Seconds of processor that this process has used: for work that waits for nothing. */
+f64 kit_now_cpu(void);
+
 /* Sorts and returns the value below which a share of all lies. */
 f64 kit_percentile(f64 *values, u64 count, f64 share);
 

@@ -174,7 +174,8 @@ Err block_out_flush(BlockOut *out)
 {
     Err err = E_OK;
     u64 used = 0;
-    if (out->busy > 0 && out->before == 0) TRY(keep_first(out));
+    if (out->busy == 0) return E_OK;
+    if (out->before == 0) TRY(keep_first(out));
     for (u64 i = 0; i < out->busy; i++) {
         u64 plain = waiting_size(out, i), stored = out->sizes[i];
         const u8 *from = stored > 0 ? out->scratch + i * out->slot : out->plain + used;

@@ -516,6 +516,520 @@ static void damage_is_never_read_outside_the_file(void **state)
     fails(E_CORRUPT, "missing", column_open(&c, kit_path("ds")));
 }
 
+/* ---- compressed columns */
+
+static const CodecChoice choices[] = {
+    {CODEC_GZIP, 6, 12},  {CODEC_QIPC, 0, 13}, {CODEC_SNAPPY, 0, 12},
+    {CODEC_LZ4HC, 1, 16}, {CODEC_ZSTD, 3, 12},
+};
+
+static ColumnOut *create_zipped(const char *name, int type, int attr, u64 hint, u32 choice)
+{
+    ColumnOut *out;
+    char companion[512];
+    const char *path = kit_path(name);
+    snprintf(companion, sizeof companion, "%s#", path);
+    unlink(path);
+    unlink(companion);
+    snprintf(companion, sizeof companion, "%s##", path);
+    unlink(companion);
+    ok(column_create(&out, path, type, attr, hint));
+    ok(column_out_codec(out, &choices[choice]));
+    return out;
+}
+
+static void compressed_columns_hold_the_plain_file(void **state)
+{
+    (void)state;
+
+    enum { N = 60000 };
+
+    static i64 rows[N];
+    u64 bytes, sizes[2];
+    for (u64 i = 0; i < N; i++)
+        rows[i] = (i64)(i / 100 * 7 % 1000);
+    write_column("one", QT_ENUM, ATTR_PARTED, rows, N / 2);
+    u8 *one = kit_read(kit_path("one"), &sizes[0]);
+    write_column("two", QT_LONG, ATTR_SORTED, rows, 10);
+    u8 *two = kit_read(kit_path("two"), &sizes[1]);
+    for (u32 c = 0; c < COUNT_OF(choices); c++) {
+        for (u32 hint = 0; hint < 3; hint++) { /* unknown, right, wrong */
+            Image m;
+            ColumnOut *out = create_zipped("z", QT_ENUM, ATTR_PARTED, hint * N / 2, c);
+            ok(column_append(out, rows, N / 2));
+            ok(column_finish(out, true, NULL, &bytes));
+            ok(image_open(&m, kit_path("z"), IMAGE_WHOLE));
+            assert_int_equal(m.stored, bytes);
+            assert_true(m.zipped && bytes < sizes[0]);
+            assert_int_equal(m.plain.size, sizes[0]);
+            assert_memory_equal(m.plain.data, one, sizes[0]);
+            image_close(&m);
+            out = create_zipped("z", QT_LONG, ATTR_SORTED, hint * 5, c);
+            ok(column_append(out, rows, 10));
+            ok(column_finish(out, true, NULL, &bytes));
+            ok(image_open(&m, kit_path("z"), IMAGE_WHOLE));
+            assert_int_equal(m.plain.size, sizes[1]);
+            assert_memory_equal(m.plain.data, two, sizes[1]);
+            image_close(&m);
+        }
+    }
+    free(one);
+    free(two);
+}
+
+static void an_attribute_that_falls_late_mends_the_header(void **state)
+{
+    (void)state;
+
+    enum { N = 400000 };
+
+    i64 *rows = malloc(N * sizeof *rows);
+    u64 bytes;
+    Column c;
+    for (u64 i = 0; i < N; i++)
+        rows[i] = (i64)(i * i % 1000003);
+    for (u64 i = 1; i < N; i++)
+        rows[i] = MAX(rows[i], rows[i - 1]);
+    rows[N - 1] = -1;
+    ColumnOut *out = create_zipped("late", QT_LONG, ATTR_SORTED, N, 0);
+    ok(column_append(out, rows, N));
+    ok(column_finish(out, true, NULL, &bytes));
+    ok(column_open(&c, kit_path("late")));
+    assert_int_equal(c.attr, ATTR_NONE);
+    assert_int_equal(c.rows, N);
+    assert_memory_equal(c.data, rows, N * 8);
+    column_close(&c);
+    free(rows);
+}
+
+static void rows_are_inflated_on_need(void **state)
+{
+    (void)state;
+
+    enum { N = 200000 };
+
+    i32 *rows = malloc(N * sizeof *rows);
+    u64 bytes;
+    Column c;
+    for (i32 i = 0; i < N; i++)
+        rows[i] = i * 3;
+    image_cache_bound(64 << 10);
+    ColumnOut *out = create_zipped("onneed", QT_INT, ATTR_NONE, N, 0);
+    ok(column_append(out, rows, N));
+    ok(column_finish(out, true, NULL, &bytes));
+    ok(column_open_on_need(&c, kit_path("onneed")));
+    assert_true(column_on_need(&c));
+    u64 before = image_inflated();
+    ok(column_need(&c, 100000, 100001));
+    assert_int_equal(((const i32 *)c.data)[100000], 300000);
+    assert_int_equal(image_inflated(), before + 1);
+    column_done(&c, 100000, 100001);
+    ok(column_need(&c, 5, 5));
+    column_done(&c, 5, 5);
+    for (u64 at = 0; at < N; at += 1000) {
+        ok(column_need(&c, at, at + 1000));
+        assert_memory_equal((const i32 *)c.data + at, rows + at, 1000 * sizeof *rows);
+        column_done(&c, at, at + 1000);
+    }
+    column_close(&c);
+    image_cache_bound(0);
+    free(rows);
+}
+
+static void lists_are_inflated_on_need(void **state)
+{
+    (void)state;
+
+    enum { N = 20000 };
+
+    u64 bytes, count;
+    const void *p;
+    Column c;
+    char text[300];
+    memset(text, 't', sizeof text);
+    for (u32 old = 0; old < 2; old++) {
+        ColumnOut *out = create_zipped("lists", QT_STRING, ATTR_NONE, 0, 2);
+        if (old) ok(column_out_old(out));
+        for (u32 i = 0; i < N; i++)
+            ok(column_append_row(out, text, i * 7 % 130));
+        ok(column_finish(out, true, NULL, &bytes));
+        image_cache_bound(32 << 10);
+        ok(column_open_on_need(&c, kit_path("lists")));
+        assert_int_equal(c.old, old);
+        assert_int_equal(c.type, QT_STRING);
+        u64 before = image_inflated();
+        for (u64 at = 0; at < N; at += 97) {
+            u64 to = MIN(at + 97, N);
+            ok(column_need(&c, at, to));
+            for (u64 i = at; i < to; i++) {
+                ok(column_row(&c, i, &p, &count));
+                assert_int_equal(count, i * 7 % 130);
+                assert_memory_equal(p, text, count);
+            }
+            column_done(&c, at, to);
+        }
+        assert_true(image_inflated() > before);
+        column_close(&c);
+        image_cache_bound(0);
+    }
+}
+
+static void the_index_of_a_compressed_column_stays(void **state)
+{
+    (void)state;
+
+    enum { RUNS = 500 };
+
+    static i64 rows[RUNS * 100];
+    u64 bytes, from, to;
+    Column c;
+    for (u64 i = 0; i < COUNT_OF(rows); i++)
+        rows[i] = (i64)(i / 100);
+    ColumnOut *out = create_zipped("parts", QT_ENUM, ATTR_PARTED, COUNT_OF(rows), 4);
+    ok(column_append(out, rows, COUNT_OF(rows)));
+    ok(column_finish(out, true, NULL, &bytes));
+    image_cache_bound(4096);
+    ok(column_open_on_need(&c, kit_path("parts")));
+    assert_int_equal(c.key_count, RUNS);
+    for (u64 run = 0; run < RUNS; run += 7) {
+        attr_find(&c, (i64)run, &from, &to);
+        assert_int_equal(from, run * 100);
+        assert_int_equal(to, run * 100 + 100);
+        ok(column_need(&c, from, to));
+        for (u64 i = from; i < to; i++)
+            assert_int_equal(column_index(&c, i), run);
+        column_done(&c, from, to);
+    }
+    column_close(&c);
+    image_cache_bound(0);
+}
+
+/* ---- other forms */
+
+static void forms_of_before_3_6(void **state)
+{
+    (void)state;
+    i64 indices[] = {10, 10, 11, Q_NULL_LONG}, large = 1ll << 31;
+    ColumnOut *out;
+    Column c;
+    u64 bytes, count;
+    const void *p;
+    ok(column_create(&out, kit_path("e32"), QT_ENUM, ATTR_PARTED, 0));
+    ok(column_out_old(out));
+    ok(column_append(out, indices, 3));
+    ok(column_finish(out, true, NULL, &bytes));
+    kit_expect(kit_path("e32"), "fe73796d00000000 0000000300000000 0300000000000000"
+                                "0a000000 0a000000 0b000000 00000000"
+                                "0200140200000000 0200000000000000 0a000000 0b000000"
+                                "00*8 ff*16 0100000000000000"
+                                "0200070000000000 0300000000000000 00*8 0200000000000000"
+                                "0300000000000000");
+    ok(column_create(&out, kit_path("e32n"), QT_ENUM, ATTR_GROUPED, 0));
+    ok(column_out_domain(out, "ex"));
+    ok(column_out_old(out));
+    u32 rows[] = {3, 0, 3, 2};
+    ok(column_append_picked(out, indices, rows, 4));
+    fails(E_LIMIT, "does not fit", column_append(out, &large, 1));
+    ok(column_finish(out, true, NULL, &bytes));
+    ok(column_open(&c, kit_path("e32n")));
+    assert_string_equal(c.domain, "ex");
+    assert_int_equal(c.attr, ATTR_GROUPED);
+    assert_int_equal(column_index(&c, 0), Q_NULL_LONG);
+    assert_int_equal(column_index(&c, 1), 10);
+    ok(attr_check(&c));
+    column_close(&c);
+
+    ok(column_create(&out, kit_path("olds"), QT_STRING, ATTR_NONE, 0));
+    ok(column_out_old(out));
+    ok(column_append_row(out, "rdb", 3));
+    ok(column_append_row(out, "", 0));
+    ok(column_append_row(out, "hdb1", 4));
+    ok(column_finish(out, true, NULL, &bytes));
+    kit_expect(kit_path("olds"), "fe20570000000000 0300000000000000 0300000000000000"
+                                 "0300000000000000 0700000000000000");
+    kit_expect(kit_path("olds#"), "726462 68646231");
+    ok(column_open(&c, kit_path("olds")));
+    assert_int_equal(c.type, QT_STRING);
+    ok(column_row(&c, 2, &p, &count));
+    assert_int_equal(count, 4);
+    assert_memory_equal(p, "hdb1", 4);
+    ok(column_row(&c, 1, &p, &count));
+    assert_int_equal(count, 0);
+    column_close(&c);
+    kit_poke(kit_path("olds"), 24, 9); /* ends beyond the companion, and before its predecessor */
+    ok(column_open(&c, kit_path("olds")));
+    fails(E_CORRUPT, "row 1", column_row(&c, 1, &p, &count));
+    fails(E_CORRUPT, "row 2", column_row(&c, 2, &p, &count));
+    column_close(&c);
+
+    ok(column_create(&out, kit_path("old0"), QT_NESTED + QT_FLOAT, ATTR_NONE, 0));
+    ok(column_out_old(out));
+    ok(column_finish(out, true, NULL, &bytes));
+    kit_expect(kit_path("old0"), "fe20560000000000 0000000000000000");
+    kit_expect(kit_path("old0#"), "");
+    ok(column_create(&out, kit_path("oldx"), QT_LIST, ATTR_NONE, 0));
+    fails(E_UNSUPPORTED, "before 3.6", column_out_old(out));
+    column_drop(out);
+    ok(column_create(&out, kit_path("oldd"), QT_ENUM, ATTR_NONE, 0));
+    ok(column_out_domain(out, "exchange"));
+    ok(column_out_old(out));
+    fails(E_LIMIT, "too long", column_append(out, indices, 1));
+    column_drop(out);
+}
+
+static void domains_have_any_name(void **state)
+{
+    (void)state;
+    ColumnOut *out;
+    Column c;
+    u64 bytes;
+    i64 index = 4;
+    char name[300];
+    memset(name, 'd', sizeof name);
+    name[255] = 0;
+    ok(column_create(&out, kit_path("dom"), QT_ENUM, ATTR_NONE, 1));
+    fails(E_USAGE, "domain", column_out_domain(out, ""));
+    fails(E_USAGE, "domain", column_out_domain(out, "../sym"));
+    name[255] = 'd';
+    name[256] = 0;
+    fails(E_USAGE, "domain", column_out_domain(out, name));
+    name[255] = 0;
+    ok(column_out_domain(out, name));
+    ok(column_append(out, &index, 1));
+    ok(column_finish(out, true, NULL, &bytes));
+    ok(column_open(&c, kit_path("dom")));
+    assert_string_equal(c.domain, name);
+    column_close(&c);
+}
+
+static const Domain *find_domain(void *arg, const char *name)
+{
+    return strcmp(name, "sym") == 0 ? arg : NULL;
+}
+
+static void lists_of_symbols(void **state)
+{
+    (void)state;
+    Vec v, ids;
+    ColumnOut *out;
+    Column c;
+    u64 bytes, count;
+    const void *p;
+    i32 row[40], a = id_of("list a"), b = id_of("list b");
+    vec_init(&v, QT_NESTED + QT_ENUM);
+    vec_init(&ids, QT_ENUM);
+    for (u32 i = 0; i < 40; i++)
+        row[i] = i % 2 ? b : a;
+    ok(vec_append_row(&v, row, 2));
+    ok(vec_append_row(&v, row, 0));
+    ok(vec_append_row(&v, row + 1, 30));
+    ok(column_create(&out, kit_path("syms"), QT_NESTED + QT_SYMBOL, ATTR_NONE, 0));
+    ok(column_append_rows(out, &v, NULL, 0, 3));
+    ok(column_append_row(out, &b, 1));
+    ok(column_finish(out, true, NULL, &bytes));
+    kit_expect(kit_path("syms##"), "ff010b0002000000 6c697374206100 6c697374206200");
+    ok(column_open(&c, kit_path("syms")));
+    assert_int_equal(c.type, QT_NESTED + QT_ENUM);
+    assert_int_equal(c.rows, 4);
+    assert_int_equal(c.name_count, 2);
+    fails(E_UNSUPPORTED, "type 11", column_row(&c, 0, &p, &count));
+    for (u64 i = 0; i < 4; i++) {
+        static const u64 counts[] = {2, 0, 30, 1};
+        vec_clear(&ids);
+        ok(column_row_ids(&c, i, NULL, &ids));
+        assert_int_equal(ids.count, counts[i]);
+        for (u64 k = 0; k < ids.count; k++)
+            assert_int_equal(vec_i32(&ids)[k], i == 3 || (k + (i == 2)) % 2 ? b : a);
+    }
+    ok(column_create(&out, kit_path("syms2"), QT_NESTED + QT_ENUM, ATTR_NONE, 0));
+    ok(column_append_column(out, &c, NULL, 0, 4, NULL));
+    ok(column_finish(out, true, NULL, &bytes));
+    u64 size;
+    u8 *heap = kit_read(kit_path("syms#"), &size);
+    kit_write(kit_path("copy"), heap, size);
+    free(heap);
+    column_close(&c);
+    heap = kit_read(kit_path("syms2#"), &count);
+    assert_int_equal(count, size);
+    free(heap);
+    kit_poke(kit_path("syms#"), 4096 + 2, 9); /* a position that is none */
+    ok(column_open(&c, kit_path("syms")));
+    fails(E_CORRUPT, "names do not hold", column_row_ids(&c, 0, NULL, &ids));
+    column_close(&c);
+    vec_free(&v);
+    vec_free(&ids);
+}
+
+static void lists_of_enumerations(void **state)
+{
+    (void)state;
+    Column c;
+    Vec ids;
+    ColumnOut *out;
+    u64 bytes;
+    i32 known[] = {id_of("zero"), id_of("one")};
+    Domain d = {.count = 2, .ids = known};
+    DomainSet set = {find_domain, &d};
+    i64 two[] = {1, 0};
+    /* a list of longs, turned into an enumeration that is an object */
+    static i64 longs[12] = {1, 0, 1};
+    ok(column_create(&out, kit_path("le"), QT_NESTED + QT_LONG, ATTR_NONE, 0));
+    ok(column_append_row(out, longs, 12));
+    ok(column_append_row(out, two, 1));
+    ok(column_finish(out, true, NULL, &bytes));
+    kit_poke(kit_path("le#"), 4096 + 2, QT_ENUM);
+    for (u32 i = 0; i < 8; i++) /* eleven elements and the word */
+        kit_poke(kit_path("le#"), 4096 + 16 + 88 + i, 0xff);
+    kit_poke(kit_path("le#"), 4096 + 8, 11);
+    vec_init(&ids, QT_ENUM);
+    ok(column_open(&c, kit_path("le")));
+    assert_int_equal(c.type, QT_NESTED + QT_ENUM);
+    fails(E_NOT_FOUND, "sym", column_row_ids(&c, 0, NULL, &ids));
+    ok(column_row_ids(&c, 0, &set, &ids));
+    assert_int_equal(ids.count, 11);
+    assert_int_equal(vec_i32(&ids)[0], known[1]);
+    assert_int_equal(vec_i32(&ids)[1], known[0]);
+    d.count = 1;
+    fails(E_CORRUPT, "beyond", column_row_ids(&c, 0, &set, &ids));
+    fails(E_UNSUPPORTED, "type 7", column_row_ids(&c, 1, &set, &ids));
+    column_close(&c);
+    vec_free(&ids);
+}
+
+static void every_list_type_comes_back(void **state)
+{
+    (void)state;
+    u8 bytes[40 * 16];
+    for (u32 i = 0; i < sizeof bytes; i++)
+        bytes[i] = (u8)(i * 11);
+    for (int type = 1; type < 20; type++) {
+        if (!type_is_fixed(type)) continue;
+        ColumnOut *out;
+        Column c;
+        Arena a = {0};
+        Value v;
+        u64 size, count;
+        const void *p;
+        unlink(kit_path("nest"));
+        unlink(kit_path("nest#"));
+        ok(column_create(&out, kit_path("nest"), QT_NESTED + type, ATTR_NONE, 0));
+        for (u64 n = 0; n <= 40; n++)
+            ok(column_append_row(out, bytes, n));
+        ok(column_finish(out, true, NULL, &size));
+        ok(column_open(&c, kit_path("nest")));
+        assert_int_equal(c.type, QT_NESTED + type);
+        for (u64 n = 0; n <= 40; n++) {
+            ok(column_row(&c, n, &p, &count));
+            assert_int_equal(count, n);
+            assert_memory_equal(p, bytes, n * type_width(type));
+            ok(column_value(&c, n, NULL, &a, &v));
+            assert_int_equal(v.type, type);
+            assert_int_equal(v.as.vec.count, n);
+            assert_int_equal((uintptr_t)v.as.vec.data % MIN(type_width(type), 8), 0);
+            assert_memory_equal(v.as.vec.data, bytes, n * type_width(type));
+        }
+        column_close(&c);
+        arena_free(&a);
+    }
+}
+
+static void values_of_plain_columns(void **state)
+{
+    (void)state;
+    Column c;
+    Value v;
+    Arena a = {0};
+    i64 indices[] = {1, INT64_MIN, 5}, times[] = {77};
+    i32 known[] = {id_of("zero"), id_of("one")};
+    Domain d = {.count = 2, .ids = known};
+    DomainSet set = {find_domain, &d};
+    write_column("vt", QT_TIMESTAMP, ATTR_NONE, times, 1);
+    ok(column_open(&c, kit_path("vt")));
+    ok(column_value(&c, 0, NULL, &a, &v));
+    assert_int_equal(v.type, -QT_TIMESTAMP);
+    assert_int_equal(v.as.i, 77);
+    column_close(&c);
+    write_column("ve", QT_ENUM, ATTR_NONE, indices, 3);
+    ok(column_open(&c, kit_path("ve")));
+    ok(column_value(&c, 0, &set, &a, &v));
+    assert_int_equal(v.type, -QT_SYMBOL);
+    assert_true(str_is(v.as.text, "one"));
+    ok(column_value(&c, 1, &set, &a, &v));
+    assert_true(str_is(v.as.text, ""));
+    fails(E_CORRUPT, "beyond the domain sym", column_value(&c, 2, &set, &a, &v));
+    ok(column_value(&c, 2, NULL, &a, &v));
+    assert_int_equal(v.as.i, 5);
+    column_close(&c);
+    arena_free(&a);
+}
+
+static void a_damaged_index_is_not_used(void **state)
+{
+    (void)state;
+    i64 indices[] = {5, 5, 2};
+    i32 sorted[] = {1, 2, 3};
+    Column c;
+    write_column("di", QT_ENUM, ATTR_PARTED, indices, 3);
+    kit_poke(kit_path("di"), 4096 + 24 + 8 + 2, 7); /* the type of K */
+    ok(column_open(&c, kit_path("di")));
+    assert_int_equal(c.attr, ATTR_NONE);
+    assert_null(c.keys);
+    assert_string_equal(c.damage, "no object of keys");
+    fails(E_CORRUPT, "no object of keys", attr_check(&c));
+    assert_int_equal(column_index(&c, 2), 2);
+    column_close(&c);
+    assert_int_equal(truncate(kit_path("di"), 4096 + 24), 0);
+    ok(column_open(&c, kit_path("di")));
+    assert_non_null(c.damage);
+    assert_int_equal(c.rows, 3);
+    column_close(&c);
+    write_column("ds2", QT_INT, ATTR_SORTED, sorted, 3);
+    kit_poke(kit_path("ds2"), 16, 9);
+    ok(column_open(&c, kit_path("ds2")));
+    fails(E_CORRUPT, "do not ascend", attr_check(&c));
+    column_close(&c);
+}
+
+static void companions_are_handed_over_too(void **state)
+{
+    (void)state;
+    ColumnOut *out;
+    File keep[3];
+    BlockOut *files[2];
+    u64 bytes;
+    i32 id = id_of("kept");
+    ok(column_create(&out, kit_path("keep3"), QT_NESTED + QT_ENUM, ATTR_NONE, 0));
+    assert_int_equal(column_out_files(out, files), 0);
+    ok(column_append_row(out, &id, 1));
+    assert_int_equal(column_out_files(out, files), 2);
+    ok(column_seal(out));
+    ok(column_end(out, false, keep, &bytes));
+    for (u32 i = 0; i < 3; i++) {
+        assert_true(keep[i].fd >= 0);
+        ok(file_close(&keep[i]));
+    }
+    assert_int_equal(bytes, 4096 + 8 + 4096 + 6 + 8 + 5);
+    ok(column_create(&out, kit_path("keep4"), QT_NESTED + QT_ENUM, ATTR_NONE, 0));
+    ok(column_append_row(out, &id, 1));
+    ok(column_finish(out, false, keep, &bytes));
+    ok(file_close(&keep[0]));
+    ok(file_close(&keep[1]));
+    assert_int_equal(access(kit_path("keep4##"), R_OK), 0);
+}
+
+static void damage_of_compressed_files(void **state)
+{
+    (void)state;
+    i64 indices[] = {5, 5, 2, 6, 4, 3, 3, 3};
+    u64 bytes;
+    for (u32 choice = 0; choice < COUNT_OF(choices); choice++) {
+        ColumnOut *out = create_zipped("dz", QT_ENUM, ATTR_PARTED, 8, choice);
+        ok(column_append(out, indices, 8));
+        ok(column_finish(out, true, NULL, &bytes));
+        damage_each_byte("dz", 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -536,6 +1050,20 @@ int main(void)
         cmocka_unit_test(refuses_what_it_cannot_write),
         cmocka_unit_test(refuses_what_it_cannot_read),
         cmocka_unit_test(damage_is_never_read_outside_the_file),
+        cmocka_unit_test(compressed_columns_hold_the_plain_file),
+        cmocka_unit_test(an_attribute_that_falls_late_mends_the_header),
+        cmocka_unit_test(rows_are_inflated_on_need),
+        cmocka_unit_test(lists_are_inflated_on_need),
+        cmocka_unit_test(the_index_of_a_compressed_column_stays),
+        cmocka_unit_test(forms_of_before_3_6),
+        cmocka_unit_test(domains_have_any_name),
+        cmocka_unit_test(lists_of_symbols),
+        cmocka_unit_test(lists_of_enumerations),
+        cmocka_unit_test(every_list_type_comes_back),
+        cmocka_unit_test(values_of_plain_columns),
+        cmocka_unit_test(a_damaged_index_is_not_used),
+        cmocka_unit_test(companions_are_handed_over_too),
+        cmocka_unit_test(damage_of_compressed_files),
     };
     return cmocka_run_group_tests(tests, kit_setup, kit_teardown);
 }

@@ -1,4 +1,5 @@
 /* domain: names are only ever appended; a prefix can be loaded; damage is named. */
+#include "column/block_out.h"
 #include "column/domain.h"
 #include "os/fault.h"
 #include "q/symbol.h"
@@ -170,6 +171,38 @@ static void a_failed_save_is_reported(void **state)
     }
 }
 
+static void compressed_domains_can_be_read(void **state)
+{
+    (void)state;
+    Domain d;
+    BlockOut *out;
+    CodecChoice c = {CODEC_GZIP, 6, 12};
+    u64 bytes, size;
+    i32 id = id_of("another");
+    ok(block_out_open(&out, kit_path("zsym"), 0));
+    ok(block_out_codec(out, &c));
+    ok(block_out_write(out, "\xff\x01\x0b\0\0\0\0\0", 8));
+    for (u32 i = 0; i < 5000; i++) {
+        char name[16];
+        u64 n = (u64)snprintf(name, sizeof name, "z%u", i) + 1;
+        ok(block_out_write(out, name, n));
+    }
+    ok(block_out_close(out, true, NULL, &bytes));
+    ok(domain_open(&d, kit_path("zsym"), UINT64_MAX));
+    assert_true(d.zipped);
+    assert_int_equal(d.count, 5000);
+    assert_true(str_is(symbol_text(d.ids[4999]), "z4999"));
+    assert_int_equal(domain_id(&d, 4999), d.ids[4999]);
+    assert_int_equal(domain_id(&d, 5000), -1);
+    assert_int_equal(domain_id(&d, INT64_MIN), 0);
+    ok(domain_load(&d, UINT64_MAX));
+    assert_int_equal(d.count, 5000);
+    fails(E_UNSUPPORTED, "compressed", domain_cut(&d, 8));
+    ok(domain_add(&d, &id, 1));
+    fails(E_UNSUPPORTED, "compressed", domain_save(&d, &size));
+    domain_close(&d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +212,7 @@ int main(void)
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(large_domains_load_in_pieces),
         cmocka_unit_test(a_failed_save_is_reported),
+        cmocka_unit_test(compressed_domains_can_be_read),
     };
     return cmocka_run_group_tests(tests, kit_setup, kit_teardown);
 }

@@ -42,6 +42,9 @@ static void fill(Batch *b, u64 rows, u32 names)
     b->rows = rows;
 }
 
+/* How write_table compresses. */
+static CodecChoice codec;
+
 static Err write_table(const char *path, const Batch *b, Place place, Domain *d, u64 pieces)
 {
     Err err = E_OK;
@@ -55,6 +58,7 @@ static Err write_table(const char *path, const Batch *b, Place place, Domain *d,
     TRY(sort_order(keys, key_count, n, perm, &sorted));
     TRY(domain_add(d, vec_i32(&b->cols[1]), n));
     TRY(splay_out_open(&out, path, &trade, place, n));
+    TRY(splay_out_codec(&out, &codec));
     for (u64 at = 0; at < n; at += n / pieces)
         TRY(splay_out_batch(&out, b, perm + at, MIN(n / pieces, n - at), d));
     TRY(splay_out_finish(&out));
@@ -271,6 +275,86 @@ static void every_failing_step_is_reported(void **state)
     batch_free(&b);
 }
 
+static void compressed_tables_read_back(void **state)
+{
+    static const CodecChoice choices[] = {
+        {CODEC_GZIP, 1, 12}, {CODEC_ZSTD, 1, 17}, {CODEC_LZ4HC, 1, 20}, {CODEC_SNAPPY, 0, 16}};
+    (void)state;
+    for (u32 i = 0; i < COUNT_OF(choices); i++) {
+        codec = choices[i];
+        sorted_table_reads_back(10, 3, 1);
+        sorted_table_reads_back(70000, 1000, 2);
+    }
+    codec = (CodecChoice){CODEC_GZIP, 11, 17};
+    Batch b;
+    Domain d;
+    fill(&b, 10, 3);
+    ok(domain_open(&d, kit_path("sym"), UINT64_MAX));
+    ok(dir_remove_all(kit_path("t")));
+    fails(E_USAGE, "level 11", write_table(kit_path("t"), &b, PLACE_DISK, &d, 1));
+    codec = (CodecChoice){0};
+    domain_close(&d);
+    batch_free(&b);
+}
+
+/* The same bytes as one column after the other, however many threads compress them. */
+static void compressed_files_are_those_of_a_column(void **state)
+{
+    (void)state;
+
+    enum { N = 200000 };
+
+    Batch b;
+    Domain d;
+    Splay s;
+    ColumnOut *out;
+    const Column *c;
+    u64 bytes, sizes[2];
+    codec = (CodecChoice){CODEC_GZIP, 1, 12};
+    fill(&b, N, 30);
+    ok(domain_open(&d, kit_path("sym"), UINT64_MAX));
+    ok(dir_remove_all(kit_path("t")));
+    ok(write_table(kit_path("t"), &b, PLACE_MEM, &d, 3));
+    ok(splay_open(&s, kit_path("t")));
+    splay_on_need(&s);
+    ok(splay_column(&s, "price", N, &c));
+    assert_true(column_on_need(c));
+    unlink(kit_path("alone"));
+    ok(column_create(&out, kit_path("alone"), QT_FLOAT, ATTR_NONE, 0));
+    ok(column_out_codec(out, &codec));
+    ok(column_append(out, b.cols[2].data, N));
+    ok(column_finish(out, true, NULL, &bytes));
+    u8 *one = kit_read(kit_path("t/price"), &sizes[0]),
+       *two = kit_read(kit_path("alone"), &sizes[1]);
+    assert_int_equal(sizes[0], sizes[1]);
+    assert_memory_equal(one, two, sizes[0]);
+    free(one);
+    free(two);
+    splay_close(&s);
+    codec = (CodecChoice){0};
+    domain_close(&d);
+    batch_free(&b);
+}
+
+static void compressed_names_are_read(void **state)
+{
+    (void)state;
+    BlockOut *out;
+    CodecChoice c = {CODEC_GZIP, 6, 17};
+    Arena a = {0};
+    char **names;
+    u32 count;
+    u64 bytes;
+    ok(block_out_open(&out, kit_path("names"), 0));
+    ok(block_out_codec(out, &c));
+    ok(block_out_write(out, "\xff\x01\x0b\0\2\0\0\0time\0sym", 17));
+    ok(block_out_close(out, true, NULL, &bytes));
+    ok(splay_read_names(kit_path("names"), &a, &names, &count));
+    assert_int_equal(count, 2);
+    assert_string_equal(names[1], "sym");
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +365,9 @@ int main(void)
         cmocka_unit_test(list_columns_are_no_sort_keys),
         cmocka_unit_test(foreign_names_are_looked_at),
         cmocka_unit_test(every_failing_step_is_reported),
+        cmocka_unit_test(compressed_tables_read_back),
+        cmocka_unit_test(compressed_files_are_those_of_a_column),
+        cmocka_unit_test(compressed_names_are_read),
     };
     return cmocka_run_group_tests(tests, kit_setup, kit_teardown);
 }

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/progress.h"
 #include "cmd/status.h"
 #include "cmd/talk.h"
 #include "cmd/text.h"
@@ -70,17 +71,23 @@ int operate_eoi_main(int argc, char **argv) { return simple(argc, argv, ".silt.e
 /* Asks for the state of a request until it is completed. */
 static Err wait_for_day(Client *c, Arena *a, Value *answer)
 {
+    Err err = E_OK;
     Str status = {0};
+    Progress progress;
+    progress_begin(&progress, "days");
     for (;;) {
         const Value *state = value_get(answer, "status"), *seq = value_get(answer, "seq");
         if (state == NULL || seq == NULL || !value_text(state, &status))
-            return fail(E_CORRUPT, "an answer without a status");
-        if (str_is(status, "completed")) return E_OK;
+            TRY(fail(E_CORRUPT, "an answer without a status"));
+        if (str_is(status, "completed")) break;
+        progress_wait(&progress, status);
         now_sleep_ms(20);
         Value number = *seq;
-        Err err = talk_call(c, ".silt.eodStatus", &number, NULL, a, answer);
-        if (err != E_OK) return err;
+        TRY(talk_call(c, ".silt.eodStatus", &number, NULL, a, answer));
     }
+done:
+    progress_end(&progress);
+    return err;
 }
 
 int operate_eod_main(int argc, char **argv)

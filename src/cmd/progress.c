@@ -18,16 +18,22 @@ void progress_begin(Progress *p, const char *unit)
     *p = (Progress){.on = proc_is_tty(STDERR_FILENO), .unit = unit, .began = now_mono()};
 }
 
+/* Whether it is time to show something again. */
+static bool is_due(Progress *p)
+{
+    i64 now = now_mono();
+    if (!p->on || now - p->last < PROGRESS_EVERY_NS) return false;
+    p->last = now;
+    p->shown = true;
+    return true;
+}
+
 void progress_show(Progress *p, u64 done, u64 all)
 {
     static const char full[] = "##############################",
                       none[] = "..............................";
-    if (!p->on) return;
-    i64 now = now_mono();
-    if (now - p->last < PROGRESS_EVERY_NS) return;
-    p->last = now;
-    p->shown = true;
-    f64 seconds = (f64)(now - p->began) / 1e9;
+    if (!is_due(p)) return;
+    f64 seconds = (f64)(p->last - p->began) / 1e9;
     f64 rate = seconds > 0 ? (f64)done / seconds : 0;
     if (all == 0) {
         fprintf(stderr, "\r\x1b[K%llu %s, %.0f/s", (unsigned long long)done, p->unit, rate);
@@ -37,6 +43,13 @@ void progress_show(Progress *p, u64 done, u64 all)
                 PROGRESS_BAR - filled, none, 100.0 * (f64)MIN(done, all) / (f64)all,
                 (unsigned long long)done, (unsigned long long)all, p->unit);
     }
+    fflush(stderr);
+}
+
+void progress_wait(Progress *p, Str what)
+{
+    if (!is_due(p)) return;
+    fprintf(stderr, "\r\x1b[K%.*s, %.1f s", STR_FMT(what), (f64)(p->last - p->began) / 1e9);
     fflush(stderr);
 }
 

@@ -5,6 +5,7 @@
 #ifndef CMD_PROGRESS_H
 #define CMD_PROGRESS_H
 
+#include "base/str.h"
 #include "base/types.h"
 
 /* What is shown; zeroed = nothing is. */
@@ -19,6 +20,9 @@ void progress_begin(Progress *p, const char *unit);
 
 /* Shows `done` of `all` (0 = unknown), a few times a second at most. */
 void progress_show(Progress *p, u64 done, u64 all);
+
+/* Shows what is waited for, and for how long. */
+void progress_wait(Progress *p, Str what);
 
 /* Wipes the line, so that what follows stands alone; idempotent. */
 void progress_end(Progress *p);

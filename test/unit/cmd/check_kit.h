@@ -200,4 +200,28 @@ static inline char *check_kit_path(CheckKit *k, const char *format, ...)
     return dir_join(&k->memory, k->dir, text, NULL);
 }
 
+/* Writes an assembly file for the database. */
+static inline char *check_kit_assembly(CheckKit *k)
+{
+    char *file = check_kit_path(k, "a.yaml");
+    char text[2000];
+    snprintf(text, sizeof text,
+             "name: demo\ntables:\n  trade:\n    type: partitioned\n    prtnCol: time\n    "
+             "sortColsOrd: [sym, time]\n"
+             "    sortColsDisk: [sym, time]\n    columns:\n      - {name: time, type: timestamp}\n"
+             "      - {name: sym, type: symbol, attrOrd: parted, attrDisk: parted}\n      - {name: "
+             "price, type: float}\n"
+             "      - {name: note, type: string}\nbus:\n  s: {protocol: rt, topic: t}\nmounts:\n"
+             "  rdb: {type: stream, partition: none}\n  idb: {type: local, partition: ordinal, "
+             "baseURI: file://%s}\n"
+             "  hdb: {type: local, partition: date, baseURI: file://%s}\nelements:\n  sm:\n    "
+             "source: s\n    tiers:\n"
+             "      - {name: rdb, mount: rdb}\n      - {name: idb, mount: idb, schedule: {freq: "
+             "0D00:10:00}}\n"
+             "      - {name: hot, mount: hdb, schedule: {freq: 1D00:00:00}}\n",
+             k->idb, k->hdb);
+    tool_write(file, text, strlen(text));
+    return file;
+}
+
 #endif

@@ -1,8 +1,9 @@
 /*
  * main: `silt COMMAND ...`: the table of subcommands and their help.
  *
- * Each command's file exports NAME_main(argc, argv) with the words after the command, and returns the exit status.
- * Exit statuses are those of the error codes (base/fail.h); `silt help exit` lists them.
+ * Each command's file exports NAME_main(argc, argv) with the words after the command, and returns
+ * the exit status. Exit statuses are those of the error codes (base/fail.h); `silt help exit` lists
+ * them.
  */
 #include <stdio.h>
 #include <string.h>
@@ -32,24 +33,32 @@ static int version_main(int argc, char **argv);
 static int help_main(int argc, char **argv);
 
 static const Command COMMANDS[] = {
-    {"up", up_main, "ASSEMBLY [options]", "run a manager and its readers", "silt up demo/assembly.yaml"},
-    {"sm", sm_main, "ASSEMBLY [options]", "run the manager: stream, views, workers", "silt sm assembly.yaml --sm-port 10001"},
+    {"up", up_main, "ASSEMBLY [options]", "run a manager and its readers",
+     "silt up demo/assembly.yaml"},
+    {"sm", sm_main, "ASSEMBLY [options]", "run the manager: stream, views, workers",
+     "silt sm assembly.yaml --sm-port 10001"},
     {"da", reader_main, "ASSEMBLY [--instance NAME]", "run a reader that answers queries",
      "silt da assembly.yaml --instance da --da-port 5080"},
-    {"config", settings_main, "check|show FILE", "check an assembly; show what is in force", "silt config check assembly.yaml"},
+    {"config", settings_main, "check|show FILE", "check an assembly; show what is in force",
+     "silt config check assembly.yaml"},
     {"pub", pub_main, "TABLE [--format csv|json] [--batch N]", "publish rows from standard input",
      "gunzip -c trades.csv.gz | silt pub trade"},
     {"get", get_main, "JSON|@FILE|- [--format table|csv|json]", "ask a reader for rows",
      "silt get '{\"table\":\"trade\",\"agg\":[[\"n\",\"count\",\"sym\"]],\"groupBy\":[\"sym\"]}'"},
-    {"status", operate_status_main, "[--json]", "what the manager does and how far it is", "silt status --json"},
+    {"status", operate_status_main, "[--json]", "what the manager does and how far it is",
+     "silt status --json"},
     {"eoi", operate_eoi_main, "", "end the interval now and wait for its commit", "silt eoi"},
     {"eod", operate_eod_main, "[--wait]", "write everything to the history now", "silt eod --wait"},
-    {"part", operate_part_main, "list [ASSEMBLY] [--json]", "where each partition is, rows, bytes, why", "silt part list"},
-    {"dump", dump_main, "FILE|DIR [--json]", "explain any file of a database as text", "silt dump /data/idb/wal"},
-    {"check", check_main, "DIR|ASSEMBLY [--json]", "verify every invariant of a database, read-only", "silt check /data/hdb"},
+    {"part", operate_part_main, "list [ASSEMBLY] [--json]",
+     "where each partition is, rows, bytes, why", "silt part list"},
+    {"dump", dump_main, "FILE|DIR [--json]", "explain any file of a database as text",
+     "silt dump /data/idb/wal"},
+    {"check", check_main, "DIR|ASSEMBLY [--json]",
+     "verify every invariant of a database, read-only", "silt check /data/hdb"},
     {"version", version_main, "", "print the version", "silt version"},
     {"help", help_main, "[COMMAND]", "explain a command", "silt help pub"},
-    {"worker", worker_main, "eoi|eod|dbm ASSEMBLY", NULL, NULL}, /* the manager's children: not for people */
+    {"worker", worker_main, "eoi|eod|dbm ASSEMBLY", NULL,
+     NULL}, /* the manager's children: not for people */
 };
 
 static const Command *find_command(const char *name)
@@ -69,15 +78,21 @@ static int version_main(int argc, char **argv)
 
 static void print_overview(FILE *out)
 {
-    fputs("silt: keeps a stream of rows for ever as a kdb+ database and answers questions about it\n\n", out);
+    fputs("silt: keeps a stream of rows for ever as a kdb+ database and answers questions about "
+          "it\n\n",
+          out);
     for (size_t i = 0; i < COUNT_OF(COMMANDS); i++)
-        if (COMMANDS[i].summary != NULL) fprintf(out, "  silt %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
-    fputs("\n`silt help COMMAND` shows arguments and an example; `silt help exit` the exit statuses.\n", out);
+        if (COMMANDS[i].summary != NULL)
+            fprintf(out, "  silt %-8s %s\n", COMMANDS[i].name, COMMANDS[i].summary);
+    fputs("\n`silt help COMMAND` shows arguments and an example; `silt help exit` the exit "
+          "statuses.\n",
+          out);
 }
 
 static void print_exits(void)
 {
-#define MAIN_EXIT(code, signal, http, status) printf("  %d  %-12s HTTP %d\n", status, fail_name(code), http);
+#define MAIN_EXIT(code, signal, http, status)                                                      \
+    printf("  %d  %-12s HTTP %d\n", status, fail_name(code), http);
     FAIL_CODES(MAIN_EXIT)
 #undef MAIN_EXIT
 }
@@ -97,7 +112,8 @@ static int help_main(int argc, char **argv)
         fprintf(stderr, "silt: there is no command %s; `silt help` lists them\n", argv[0]);
         return fail_exit(E_USAGE);
     }
-    printf("silt %s %s\n    %s\n\nexample:\n    %s\n", c->name, c->arguments, c->summary, c->example);
+    printf("silt %s %s\n    %s\n\nexample:\n    %s\n", c->name, c->arguments, c->summary,
+           c->example);
     if (c->run == version_main || c->run == help_main) return 0;
     char option[] = "--help", *words[] = {option, NULL}; /* options_parse lists the options */
     return c->run(1, words);
@@ -118,7 +134,8 @@ int main(int argc, char **argv)
         fprintf(stderr, "silt: there is no command %s; `silt help` lists them\n", name);
         return fail_exit(E_USAGE);
     }
-    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0) && c->run != help_main) {
+    if (argc > 2 && (strcmp(argv[2], "--help") == 0 || strcmp(argv[2], "-h") == 0) &&
+        c->run != help_main) {
         char *words[] = {argv[1], NULL};
         return help_main(1, words);
     }

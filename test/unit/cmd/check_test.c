@@ -115,8 +115,8 @@ static void dump_explains_every_file(void **state)
         "trade/.d: columns of a table\n  names          4\n",
         "trade/sym: column\n  type           symbol\n  domain         sym\n",
         "  attribute      parted\n  rows           60\n",
-        "  runs           3\n  first          [\"A\",\"A\",\"A\"]\n  last           "
-        "[\"C\",\"C\",\"C\"]\n",
+        "  runs           3\n  first          [\"A\",\"A\",\"A\"]\n",
+        "  last           [\"C\",\"C\",\"C\"]\n",
         "trade/note: column\n  type           string\n",
         "trade/note#: heap of a list column\n",
         "idb/wal/0000000000000000.wal: log file\n  first          0\n",

@@ -435,13 +435,9 @@ int kit_worker(const KitSystem *s, const char *name)
 
 f64 kit_cpu(int pid)
 {
-    char path[64];
-    unsigned long long ns = 0;
-    snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
-    FILE *f = fopen(path, "re");
-    if (f == NULL || fscanf(f, "%llu", &ns) != 1) kit_die("%s cannot be read", path);
-    fclose(f);
-    return (f64)ns / 1e9;
+    clockid_t id;
+    if (clock_getcpuclockid(pid, &id) != 0) kit_die("process %d has no clock", pid);
+    return read_clock(id);
 }
 
 u64 kit_memory(int pid)

@@ -1,8 +1,8 @@
 /*
  * catalogue: `tables[]`, `cols T`, `meta T`, `count T`, `select[n] from T` and the like.
  *
- * Blanks between words are free; everything else must be as tools write it. What is not recognised is left to be refused: a text
- * is never half understood.
+ * Blanks between words are free; everything else must be as tools write it. What is not recognised
+ * is left to be refused: a text is never half understood.
  */
 #include "cmd/catalogue.h"
 
@@ -52,13 +52,20 @@ Err catalogue_parse(Str text, const SchemaSet *tables, Catalogue *c)
     static const struct {
         const char *text;
         CatalogueKind kind;
-    } whole[] = {{"tables[]", CATALOGUE_TABLES},   {"tables`", CATALOGUE_TABLES}, {"tables`.", CATALOGUE_TABLES},
-                 {"string tables[]", CATALOGUE_STRINGS}, {".z.K", CATALOGUE_VERSION},   {"views`", CATALOGUE_EMPTY},
-                 {"views[]", CATALOGUE_EMPTY},     {".Q.res", CATALOGUE_EMPTY},   {"key`.q", CATALOGUE_EMPTY}};
+    } whole[] = {{"tables[]", CATALOGUE_TABLES}, {"tables`", CATALOGUE_TABLES},
+                 {"tables`.", CATALOGUE_TABLES}, {"string tables[]", CATALOGUE_STRINGS},
+                 {".z.K", CATALOGUE_VERSION},    {"views`", CATALOGUE_EMPTY},
+                 {"views[]", CATALOGUE_EMPTY},   {".Q.res", CATALOGUE_EMPTY},
+                 {"key`.q", CATALOGUE_EMPTY}};
+
     static const struct {
         const char *text;
         CatalogueKind kind;
-    } before[] = {{"cols ", CATALOGUE_COLS}, {"meta ", CATALOGUE_META}, {"0!meta ", CATALOGUE_META0}, {"count ", CATALOGUE_COUNT}};
+    } before[] = {{"cols ", CATALOGUE_COLS},
+                  {"meta ", CATALOGUE_META},
+                  {"0!meta ", CATALOGUE_META0},
+                  {"count ", CATALOGUE_COUNT}};
+
     Str s = str_trim(text);
     *c = (Catalogue){0};
     for (u32 i = 0; i < COUNT_OF(whole); i++) {
@@ -81,7 +88,8 @@ static Value meta_value(const Schema *s, bool keyed, Arena *a)
 {
     u64 n = s->column_count;
     Value key = value_table(a, 1), rest = value_table(a, 3);
-    Str *names = arena_array(a, Str, n + 1), *none = arena_array(a, Str, n + 1), *attrs = arena_array(a, Str, n + 1);
+    Str *names = arena_array(a, Str, n + 1), *none = arena_array(a, Str, n + 1),
+        *attrs = arena_array(a, Str, n + 1);
     char *types = arena_alloc(a, n + 1);
     for (u64 i = 0; i < n; i++) {
         int attr = s->columns[i].attr[PLACE_DISK];
@@ -93,7 +101,8 @@ static Value meta_value(const Schema *s, bool keyed, Arena *a)
     key.as.table.names[0] = STR("c");
     key.as.table.cols[0] = value_vec(vec_of(QT_SYMBOL, names, n));
     static const char *const heads[] = {"t", "f", "a"};
-    for (u32 i = 0; i < 3; i++) rest.as.table.names[i] = str_of(heads[i]);
+    for (u32 i = 0; i < 3; i++)
+        rest.as.table.names[i] = str_of(heads[i]);
     rest.as.table.cols[0] = value_vec(vec_of(QT_CHAR, types, n));
     rest.as.table.cols[1] = value_vec(vec_of(QT_SYMBOL, none, n));
     rest.as.table.cols[2] = value_vec(vec_of(QT_SYMBOL, attrs, n));
@@ -120,30 +129,29 @@ Value catalogue_value(const Catalogue *c, const SchemaSet *tables, Arena *a)
     switch (c->kind) {
     case CATALOGUE_TABLES: {
         Str *names = arena_array(a, Str, tables->count + 1u);
-        for (u32 i = 0; i < tables->count; i++) names[i] = str_of(tables->tables[i]->name);
+        for (u32 i = 0; i < tables->count; i++)
+            names[i] = str_of(tables->tables[i]->name);
         return value_vec(vec_of(QT_SYMBOL, names, tables->count));
     }
     case CATALOGUE_STRINGS: {
         Value v = value_list(a, tables->count);
-        for (u32 i = 0; i < tables->count; i++) vec_value(&v.as.vec)[i] = value_string(str_of(tables->tables[i]->name));
+        for (u32 i = 0; i < tables->count; i++)
+            vec_value(&v.as.vec)[i] = value_string(str_of(tables->tables[i]->name));
         return v;
     }
     case CATALOGUE_COLS: {
         Str *names = arena_array(a, Str, c->schema->column_count + 1u);
-        for (u32 i = 0; i < c->schema->column_count; i++) names[i] = str_of(c->schema->columns[i].name);
+        for (u32 i = 0; i < c->schema->column_count; i++)
+            names[i] = str_of(c->schema->columns[i].name);
         return value_vec(vec_of(QT_SYMBOL, names, c->schema->column_count));
     }
     case CATALOGUE_META:
-    case CATALOGUE_META0:
-        return meta_value(c->schema, c->kind == CATALOGUE_META, a);
-    case CATALOGUE_VERSION:
-        return value_float(4.1);
-    case CATALOGUE_EMPTY:
-        return value_vec(vec_of(QT_SYMBOL, arena_array(a, Str, 1), 0));
+    case CATALOGUE_META0: return meta_value(c->schema, c->kind == CATALOGUE_META, a);
+    case CATALOGUE_VERSION: return value_float(4.1);
+    case CATALOGUE_EMPTY: return value_vec(vec_of(QT_SYMBOL, arena_array(a, Str, 1), 0));
     case CATALOGUE_UNKNOWN:
     case CATALOGUE_COUNT:
-    case CATALOGUE_SELECT:
-        break;
+    case CATALOGUE_SELECT: break;
     }
     return value_null();
 }

@@ -1,5 +1,6 @@
 /*
- * catalogue: the few q texts that tools send to look around (q-ipc.md 11), recognised without an interpreter.
+ * catalogue: the few q texts that tools send to look around (q-ipc.md 11), recognised without an
+ * interpreter.
  */
 #ifndef CMD_CATALOGUE_H
 #define CMD_CATALOGUE_H

@@ -197,8 +197,7 @@ static void check_partition(ConfigDoc *d, const YamlNode *node, Schema *s)
 {
     const YamlNode *prtn = config_doc_child(node, "prtnCol", YAML_TEXT);
     const YamlNode *updated = config_doc_child(node, "updTsCol", YAML_TEXT);
-    if (updated)
-        config_doc_note(d, node, "updTsCol", "latency is measured on receipt");
+    if (updated) config_doc_note(d, node, "updTsCol", "latency is measured on receipt");
     if (updated) s->updated = refer_timestamp(d, s, updated, "V-06");
     if ((int)s->kind == UNKNOWN) return;
     if (prtn && s->kind != TABLE_PARTITIONED)

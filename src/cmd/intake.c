@@ -1,12 +1,14 @@
 /*
  * intake: publishing over q IPC and HTTP.
  *
- * A handler checks and buffers (feed_publish); nothing is answered yet. At the end of the loop turn everything is written
- * and synced once (group commit), then all waiting calls are answered. Asynchronous q messages get no answer. Refused
- * messages are answered with their error at once; they stand in the dead-letter log all the same.
+ * A handler checks and buffers (feed_publish); nothing is answered yet. At the end of the loop turn
+ * everything is written and synced once (group commit), then all waiting calls are answered.
+ * Asynchronous q messages get no answer. Refused messages are answered with their error at once;
+ * they stand in the dead-letter log all the same.
  *
  * Calls: upd, .u.upd, .b [table; data]; .silt.upd [table; data; publisher; session; sequence];
- * POST /v1/publish/TABLE with text/csv, application/json or application/octet-stream (one q IPC message).
+ * POST /v1/publish/TABLE with text/csv, application/json or application/octet-stream (one q IPC
+ * message).
  */
 #include "cmd/intake.h"
 
@@ -87,7 +89,8 @@ static void turn(void *arg)
 static void publish(Sm *sm, Call *call, FeedMessage *m, bool detailed)
 {
     FeedResult result = {0};
-    Err err = sm->stopping ? fail(E_CLOSED, "the manager is stopping") : feed_publish(sm->feed, m, &result);
+    Err err = sm->stopping ? fail(E_CLOSED, "the manager is stopping")
+                           : feed_publish(sm->feed, m, &result);
     if (err != E_OK) {
         call_fail(call, err);
         return;
@@ -129,7 +132,8 @@ static void on_upd(void *ctx, Call *call)
     Sm *sm = ctx;
     FeedMessage m = {0};
     if (call->arg_count != 2 || !text_arg(call, 0, &m.table)) {
-        call_fail(call, fail(E_USAGE, "%.*s: a table's name and its rows are expected", STR_FMT(call->name)));
+        call_fail(call, fail(E_USAGE, "%.*s: a table's name and its rows are expected",
+                             STR_FMT(call->name)));
         return;
     }
     m.body = call->arg_at[1];
@@ -142,9 +146,12 @@ static void on_silt_upd(void *ctx, Call *call)
     Sm *sm = ctx;
     FeedMessage m = {0};
     Str publisher = {0};
-    if (call->arg_count != 5 || !text_arg(call, 0, &m.table) || !text_arg(call, 2, &publisher) || publisher.size == 0 ||
-        !number_arg(call, 3, &m.session) || !number_arg(call, 4, &m.sequence)) {
-        call_fail(call, fail(E_USAGE, ".silt.upd: table, rows, publisher, session and sequence are expected"));
+    if (call->arg_count != 5 || !text_arg(call, 0, &m.table) || !text_arg(call, 2, &publisher) ||
+        publisher.size == 0 || !number_arg(call, 3, &m.session) ||
+        !number_arg(call, 4, &m.sequence)) {
+        call_fail(
+            call,
+            fail(E_USAGE, ".silt.upd: table, rows, publisher, session and sequence are expected"));
         return;
     }
     m.body = call->arg_at[1];
@@ -153,7 +160,8 @@ static void on_silt_upd(void *ctx, Call *call)
     publish(sm, call, &m, true);
 }
 
-/* Who sent an HTTP request, for exactly-once: Silt-Publisher, Silt-Session, Silt-Sequence; all or none. */
+/* Who sent an HTTP request, for exactly-once: Silt-Publisher, Silt-Session, Silt-Sequence; all or
+ * none. */
 static Err http_publisher(const Call *call, FeedMessage *m)
 {
     Str publisher = call_header(call, "Silt-Publisher");
@@ -161,7 +169,9 @@ static Err http_publisher(const Call *call, FeedMessage *m)
     i64 a = 0, b = 0;
     if (publisher.size == 0 && session.size == 0 && sequence.size == 0) return E_OK;
     if (publisher.size == 0 || !str_i64(session, &a) || !str_i64(sequence, &b) || a < 0 || b < 0)
-        return fail(E_USAGE, "Silt-Publisher, Silt-Session and Silt-Sequence go together; the last two are numbers");
+        return fail(
+            E_USAGE,
+            "Silt-Publisher, Silt-Session and Silt-Sequence go together; the last two are numbers");
     m->publisher = feed_publisher_id(publisher);
     m->session = (u64)a;
     m->sequence = (u64)b;
@@ -184,8 +194,9 @@ static Err read_rows(Call *call, Str type, Batch *batch)
     return err;
 }
 
-/* Parks what an HTTP request brought and cannot be stored, as its text: the feed finds the table unknown or the shape wrong,
- * keeps it in the dead-letter log and counts it (O-14). The caller answers with its own error. */
+/* Parks what an HTTP request brought and cannot be stored, as its text: the feed finds the table
+ * unknown or the shape wrong, keeps it in the dead-letter log and counts it (O-14). The caller
+ * answers with its own error. */
 static void park(Sm *sm, const Call *call)
 {
     Buf body = {0};
@@ -211,12 +222,15 @@ static void on_http_publish(void *ctx, Call *call)
     Str type = call_header(call, "Content-Type");
     TRY(http_publisher(call, &m));
     const Schema *schema = schema_table(&sm->config.tables, call->rest);
-    if (schema == NULL) TRY(fail(E_NOT_FOUND, "table %.*s is not in the assembly", STR_FMT(call->rest)));
+    if (schema == NULL)
+        TRY(fail(E_NOT_FOUND, "table %.*s is not in the assembly", STR_FMT(call->rest)));
     if (str_starts(type, STR("application/octet-stream"))) {
         TRY(body_open(call, &m.body, &m.size));
     } else {
-        if (type.size != 0 && !str_starts(type, STR("text/csv")) && !str_starts(type, STR("application/json")))
-            TRY(fail(E_UNSUPPORTED, "Content-Type %.*s: text/csv, application/json or application/octet-stream",
+        if (type.size != 0 && !str_starts(type, STR("text/csv")) &&
+            !str_starts(type, STR("application/json")))
+            TRY(fail(E_UNSUPPORTED,
+                     "Content-Type %.*s: text/csv, application/json or application/octet-stream",
                      STR_FMT(type)));
         batch_init(&batch, schema);
         TRY(read_rows(call, type, &batch));
@@ -241,13 +255,16 @@ done:
 void intake_init(Sm *sm)
 {
     static const ApiEntry entries[] = {
-        {"upd", NULL, NULL, on_upd, "(`upd; table; rows): publishes rows; a synchronous call returns the position"},
+        {"upd", NULL, NULL, on_upd,
+         "(`upd; table; rows): publishes rows; a synchronous call returns the position"},
         {".u.upd", NULL, NULL, on_upd, "the same, as a tickerplant names it"},
         {".b", NULL, NULL, on_upd, "the same, as stream publishers name it"},
-        {".silt.upd", NULL, NULL, on_silt_upd, "(table; rows; publisher; session; sequence): publishes exactly once"},
+        {".silt.upd", NULL, NULL, on_silt_upd,
+         "(table; rows; publisher; session; sequence): publishes exactly once"},
         {0}};
     static const ApiEntry http[] = {
-        {NULL, "POST", "/v1/publish/", on_http_publish, "publishes CSV, JSON or q rows of the table named last in the path"},
+        {NULL, "POST", "/v1/publish/", on_http_publish,
+         "publishes CSV, JSON or q rows of the table named last in the path"},
         {0}};
     api_add_brief(entries, sm);
     api_add(http, sm);

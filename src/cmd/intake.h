@@ -1,5 +1,6 @@
 /*
- * intake: publishing: the calls that bring rows, and the one sync a loop turn that acknowledges them.
+ * intake: publishing: the calls that bring rows, and the one sync a loop turn that acknowledges
+ * them.
  */
 #ifndef CMD_INTAKE_H
 #define CMD_INTAKE_H

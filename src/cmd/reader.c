@@ -1,17 +1,21 @@
 /*
  * reader: the data access process (storage-manager.md 20, 21).
  *
- * Start: wait for the first view; open and pin it; load the domain as far as the view says; follow the stream from the view's
- * watermark; ready once caught up with the position that was durable at start (O-77). Then a short timer, and every
- * query before it plans, take what the stream has; so a row is seen by the first query after its acknowledgement.
+ * Start: wait for the first view; open and pin it; load the domain as far as the view says; follow
+ * the stream from the view's watermark; ready once caught up with the position that was durable at
+ * start (O-77). Then a short timer, and every query before it plans, take what the stream has; so a
+ * row is seen by the first query after its acknowledgement.
  *
- * Reload: when the shared page (or `current`, without a stream) names a newer view: open and pin it, load the domain on, drop live
- * rows up to its watermark, give the old view back. Queries that run keep the view they began with (O-76).
+ * Reload: when the shared page (or `current`, without a stream) names a newer view: open and pin
+ * it, load the domain on, drop live rows up to its watermark, give the old view back. Queries that
+ * run keep the view they began with (O-76).
  *
- * A query: parse and plan on the loop thread, execute and encode on a worker thread, finish on the loop thread. At most
- * `threads` run at once, the others wait in line; beyond READER_QUEUE_MAX they are refused (E_BUSY).
+ * A query: parse and plan on the loop thread, execute and encode on a worker thread, finish on the
+ * loop thread. At most `threads` run at once, the others wait in line; beyond READER_QUEUE_MAX they
+ * are refused (E_BUSY).
  *
- * Answer of .kxi.getData: (header; payload); the header's rc and ac are 0, or tell the error whose text is ai (K27).
+ * Answer of .kxi.getData: (header; payload); the header's rc and ac are 0, or tell the error whose
+ * text is ai (K27).
  */
 #include "cmd/reader.h"
 
@@ -39,11 +43,13 @@
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
 #define READER_EARLY_MS    60000
-#define READER_BATCH_MAX   100000 /* records taken in one timer turn, so that queries get their turn */
+#define READER_BATCH_MAX                                                                           \
+    100000 /* records taken in one timer turn, so that queries get their turn */
 
 typedef struct Query Query;
 
-/* A loaded domain. Queries on worker threads read it, so it is replaced, not grown, while one runs. */
+/* A loaded domain. Queries on worker threads read it, so it is replaced, not grown, while one
+ * runs. */
 typedef struct {
     Domain domain;
     u32 uses; /* queries, and the reader itself */
@@ -62,20 +68,20 @@ typedef struct {
     ReaderDomain *domain;
     Live *live;
     Tail tail;
-    WalRecord held;   /* read from the stream, but there was no memory for it yet */
+    WalRecord held; /* read from the stream, but there was no memory for it yet */
     bool holding;
     bool tailing, ready;
-    u64 target;       /* durable position at start: ready when reached */
+    u64 target; /* durable position at start: ready when reached */
     QuerySource source;
     LoopTimer timer;
-    i64 looked;       /* monotonic time of the last look at `current` */
+    i64 looked; /* monotonic time of the last look at `current` */
     u32 running, threads;
     List queue, active; /* queries that wait; that run */
     u32 queued;
     i64 started;
     u64 requests, failed, reloads;
     f64 request_seconds;
-    u64 early;        /* requests to end the interval early */
+    u64 early; /* requests to end the interval early */
     bool asking;
     Err early_err;
     Err fatal;
@@ -127,7 +133,10 @@ static Err load_domain(Reader *r, u64 size)
 }
 
 /* Closes the open tables of a segment that no view holds any longer. */
-static void forget(void *arg, const Segment *s) { run_cache_forget(((Reader *)arg)->source.cache, s); }
+static void forget(void *arg, const Segment *s)
+{
+    run_cache_forget(((Reader *)arg)->source.cache, s);
+}
 
 /* Opens the newest view in place of the one that is open. */
 static Err reload(Reader *r)
@@ -171,8 +180,8 @@ static Err newer_view(Reader *r, bool *newer)
     return err;
 }
 
-/* Takes what the stream has, at most `most` records. A record that memoryLimit has no room for is held until a view makes
- * room: nothing is passed over. */
+/* Takes what the stream has, at most `most` records. A record that memoryLimit has no room for is
+ * held until a view makes room: nothing is passed over. */
 static Err follow_stream(Reader *r, u32 most)
 {
     for (u32 i = 0; i < most; i++) {
@@ -186,7 +195,8 @@ static Err follow_stream(Reader *r, u32 most)
     return E_OK;
 }
 
-/* Asks the manager to end the interval early (storage-manager.md 6, 12); runs on a worker thread. */
+/* Asks the manager to end the interval early (storage-manager.md 6, 12); runs on a worker
+ * thread. */
 static void ask_early(void *arg)
 {
     Reader *r = arg;
@@ -205,8 +215,9 @@ static void asked_early(void *arg)
 {
     Reader *r = arg;
     r->asking = false;
-    if (r->early_err != E_OK) log_event(LOG_WARN, "da.memory", "the manager did not end the interval early: %s",
-                                        fail_name(r->early_err));
+    if (r->early_err != E_OK)
+        log_event(LOG_WARN, "da.memory", "the manager did not end the interval early: %s",
+                  fail_name(r->early_err));
 }
 
 /* Live rows above the share of the memory limit: at most one request at a time. */
@@ -216,7 +227,8 @@ static void watch_memory(Reader *r)
     u64 limit = r->dap->memory_max > 0 ? r->dap->memory_max : proc_memory_limit();
     u64 bytes = live_bytes(r->live, ~0u);
     if ((f64)bytes < r->dap->mem_threshold * (f64)limit) return;
-    log_event(LOG_WARN, "da.memory", "%llu bytes of live rows, limit %llu: asking for an early end of the interval",
+    log_event(LOG_WARN, "da.memory",
+              "%llu bytes of live rows, limit %llu: asking for an early end of the interval",
               (unsigned long long)bytes, (unsigned long long)limit);
     r->asking = true;
     r->early++;
@@ -234,9 +246,11 @@ static Err catch_up(Reader *r, u32 most)
     if (newer) TRY(reload(r));
     if (newer && followed == E_LIMIT) followed = follow_stream(r, most);
     watch_memory(r);
-    if (!r->ready && (!r->tailing || live_position(r->live) >= r->target || r->view->watermark >= r->target)) {
+    if (!r->ready &&
+        (!r->tailing || live_position(r->live) >= r->target || r->view->watermark >= r->target)) {
         r->ready = true;
-        log_event(LOG_INFO, "da.ready", "view %llu, %llu live rows", (unsigned long long)r->view->number,
+        log_event(LOG_INFO, "da.ready", "view %llu, %llu live rows",
+                  (unsigned long long)r->view->number,
                   (unsigned long long)(r->live == NULL ? 0 : live_rows(r->live, ~0u)));
     }
     err = followed;
@@ -280,7 +294,8 @@ static Err encode(Query *q, const Value *payload)
         Value pair = value_list(a, 2);
         vec_value(&pair.as.vec)[0] = h;
         vec_value(&pair.as.vec)[1] = *payload;
-        return wire_message(&q->answer, WIRE_RESPONSE, &pair, q->call->http ? 3 : q->call->capability);
+        return wire_message(&q->answer, WIRE_RESPONSE, &pair,
+                            q->call->http ? 3 : q->call->capability);
     }
     Value d = value_dict(a, 2);
     value_put(&d, "header", h);
@@ -297,7 +312,8 @@ static void query_work(void *arg)
     if (q->err != E_OK) q->text = arena_text(&q->call->arena, fail_text(), strlen(fail_text()));
 }
 
-/* The answer to a query that failed: for q clients a header that says so, for HTTP the error shape. */
+/* The answer to a query that failed: for q clients a header that says so, for HTTP the error
+ * shape. */
 static void answer_failure(Query *q, Err err, const char *text)
 {
     Call *call = q->call;
@@ -335,7 +351,9 @@ static void query_after(void *arg)
     else if (call_wants_q(q->call) && !q->call->http)
         call_message(q->call, &q->answer);
     else
-        call_http(q->call, 200, call_wants_q(q->call) ? "application/octet-stream" : "application/json", &q->answer);
+        call_http(q->call, 200,
+                  call_wants_q(q->call) ? "application/octet-stream" : "application/json",
+                  &q->answer);
     buf_free(&q->answer);
     free(q);
     start_queries(r);
@@ -349,7 +367,8 @@ static void start_queries(Reader *r)
         list_remove(&q->link);
         r->queued--;
         Err err = catch_up(r, UINT32_MAX);
-        if (err == E_LIMIT) err = fail(E_BUSY, "live rows have reached memoryLimit; the next interval makes room");
+        if (err == E_LIMIT)
+            err = fail(E_BUSY, "live rows have reached memoryLimit; the next interval makes room");
         if (err == E_OK) err = run_prepare(&r->source, &q->request, &q->call->arena, &q->run);
         if (err != E_OK) {
             answer_failure(q, err, fail_text());
@@ -377,7 +396,8 @@ static Err arguments(Call *call, Value *args)
         }
         return json_parse((Str){(const char *)call->data, call->data_size}, &call->arena, args);
     }
-    if (call->arg_count < 1) return fail(E_USAGE, ".kxi.getData: a dictionary of arguments is expected");
+    if (call->arg_count < 1)
+        return fail(E_USAGE, ".kxi.getData: a dictionary of arguments is expected");
     return body_decode(call, call->arg_at[0], call->args[0].size, args);
 }
 
@@ -386,12 +406,14 @@ static Err join_options(Arena *a, Value *args, const Value *options)
 {
     Str name = {0};
     if (options->type != QT_DICT) return fail(E_USAGE, "options: a dictionary is expected");
-    if (args->type != QT_DICT || args->as.dict.keys->type == QT_TABLE) return E_OK; /* refused by getdata_parse */
+    if (args->type != QT_DICT || args->as.dict.keys->type == QT_TABLE)
+        return E_OK; /* refused by getdata_parse */
     u64 count = MIN(value_count(args->as.dict.keys), value_count(args->as.dict.values));
     Value joined = value_dict(a, count + 1);
     for (u64 i = 0; i < count; i++) {
         Value key = value_at(args->as.dict.keys, i);
-        if (!value_text(&key, &name)) return fail(E_USAGE, "the names of arguments are expected as keys");
+        if (!value_text(&key, &name))
+            return fail(E_USAGE, "the names of arguments are expected as keys");
         value_put(&joined, arena_text(a, name.data, name.size), value_at(args->as.dict.values, i));
     }
     value_put(&joined, "options", *options);
@@ -406,10 +428,12 @@ static Err more_arguments(Call *call, Value *args)
     Value callback, options;
     Str name = {0};
     if (call->http || call->arg_count < 2) return E_OK;
-    if (call->arg_count > 3) return fail(E_USAGE, ".kxi.getData: arguments, callback and options are expected");
+    if (call->arg_count > 3)
+        return fail(E_USAGE, ".kxi.getData: arguments, callback and options are expected");
     TRY(wire_decode(call->arg_at[1], call->args[1].size, &call->arena, &callback));
     if (!value_is_nothing(&callback) && !(value_text(&callback, &name) && name.size == 0))
-        TRY(fail(E_UNSUPPORTED, ".kxi.getData: callbacks are not there yet: ask synchronously, with a null one"));
+        TRY(fail(E_UNSUPPORTED,
+                 ".kxi.getData: callbacks are not there yet: ask synchronously, with a null one"));
     if (call->arg_count < 3) goto done;
     TRY(wire_decode(call->arg_at[2], call->args[2].size, &call->arena, &options));
     if (!value_is_nothing(&options)) TRY(join_options(&call->arena, args, &options));
@@ -421,7 +445,8 @@ done:
 static void find_corr(Query *q, const Value *args)
 {
     const Value *options = value_get(args, "options");
-    const Value *corr = options != NULL && options->type == QT_DICT ? value_get(options, "logCorr") : NULL;
+    const Value *corr =
+        options != NULL && options->type == QT_DICT ? value_get(options, "logCorr") : NULL;
     Str text = {0};
     if (corr != NULL && value_text(corr, &text)) q->corr = text;
 }
@@ -456,8 +481,10 @@ static Query *query_make(Reader *r, Call *call)
 static void query_enqueue(Query *q, Err err)
 {
     Reader *r = q->reader;
-    if (err == E_OK && !r->ready) err = fail(E_BUSY, "the reader is still following the stream up to the present");
-    if (err == E_OK && r->queued >= READER_QUEUE_MAX) err = fail(E_BUSY, "%u queries wait", r->queued);
+    if (err == E_OK && !r->ready)
+        err = fail(E_BUSY, "the reader is still following the stream up to the present");
+    if (err == E_OK && r->queued >= READER_QUEUE_MAX)
+        err = fail(E_BUSY, "%u queries wait", r->queued);
     if (err != E_OK) {
         answer_failure(q, err, fail_text());
         free(q);
@@ -476,7 +503,8 @@ static void on_get_data(void *ctx, Call *call)
     Query *q = query_make(r, call);
     if (q == NULL) return;
     Err err = arguments(call, &args);
-    if (err == E_OK && args.type != QT_DICT) err = fail(E_USAGE, "getData: a dictionary of arguments is expected");
+    if (err == E_OK && args.type != QT_DICT)
+        err = fail(E_USAGE, "getData: a dictionary of arguments is expected");
     if (err == E_OK) err = more_arguments(call, &args);
     if (err == E_OK) {
         find_corr(q, &args);
@@ -629,6 +657,7 @@ static void on_metrics(void *ctx, Call *call)
 static void collect(void *arg)
 {
     const Reader *r = arg;
+
     const struct {
         MetricKind kind;
         const char *name, *help;
@@ -638,16 +667,22 @@ static void collect(void *arg)
         {METRIC_COUNTER, "kxi_da_failed_requests", "queries that failed", (f64)r->failed},
         {METRIC_COUNTER, "silt_da_request_seconds", "seconds spent on queries", r->request_seconds},
         {METRIC_COUNTER, "silt_da_reloads", "views opened after the first", (f64)r->reloads},
-        {METRIC_COUNTER, "silt_da_early_intervals", "requests to end the interval early", (f64)r->early},
+        {METRIC_COUNTER, "silt_da_early_intervals", "requests to end the interval early",
+         (f64)r->early},
         {METRIC_GAUGE, "silt_da_view", "number of the open view", (f64)r->view->number},
         {METRIC_GAUGE, "silt_da_queued", "queries that wait", r->queued},
         {METRIC_GAUGE, "silt_da_running", "queries that run", r->running},
-        {METRIC_GAUGE, "kxi_da_stream_pos", "position in the stream", r->live ? (f64)live_position(r->live) : 0},
-        {METRIC_GAUGE, "kxi_da_records_after_purge", "live rows", r->live ? (f64)live_rows(r->live, ~0u) : 0},
-        {METRIC_GAUGE, "silt_da_live_bytes", "memory of live rows", r->live ? (f64)live_bytes(r->live, ~0u) : 0},
+        {METRIC_GAUGE, "kxi_da_stream_pos", "position in the stream",
+         r->live ? (f64)live_position(r->live) : 0},
+        {METRIC_GAUGE, "kxi_da_records_after_purge", "live rows",
+         r->live ? (f64)live_rows(r->live, ~0u) : 0},
+        {METRIC_GAUGE, "silt_da_live_bytes", "memory of live rows",
+         r->live ? (f64)live_bytes(r->live, ~0u) : 0},
         {METRIC_GAUGE, "silt_memory_bytes", "resident anonymous memory", (f64)proc_memory()},
     };
-    for (u32 i = 0; i < COUNT_OF(all); i++) metric_set(metric_get(all[i].kind, all[i].name, "", all[i].help), all[i].value);
+
+    for (u32 i = 0; i < COUNT_OF(all); i++)
+        metric_set(metric_get(all[i].kind, all[i].name, "", all[i].help), all[i].value);
 }
 
 static void on_signal(void *arg, int signo)
@@ -657,8 +692,8 @@ static void on_signal(void *arg, int signo)
     loop_stop(r->loop);
 }
 
-/* Which mounts the instance serves. Without a stream mount in the assembly nobody else would serve the live rows, so readers of
- * the intraday mount do. */
+/* Which mounts the instance serves. Without a stream mount in the assembly nobody else would serve
+ * the live rows, so readers of the intraday mount do. */
 static void choose_mounts(Reader *r)
 {
     for (u32 i = 0; i < r->dap->mount_count; i++) {
@@ -678,13 +713,16 @@ static Err wait_for_view(Reader *r)
         Err err = view_current(&r->root, &number);
         if (err != E_OK && err != E_NOT_FOUND) return err;
         if (err == E_OK && number > 0) return reload(r);
-        if (tries == 0) log_event(LOG_INFO, "da.waiting", "%s/current is not there yet", r->root.idb);
-        if (proc_parent() == 1 && tries > 600) return fail(E_TIMEOUT, "%s/current did not appear", r->root.idb);
+        if (tries == 0)
+            log_event(LOG_INFO, "da.waiting", "%s/current is not there yet", r->root.idb);
+        if (proc_parent() == 1 && tries > 600)
+            return fail(E_TIMEOUT, "%s/current did not appear", r->root.idb);
         now_sleep_ms(100);
     }
 }
 
-/* Begins to follow the stream; the view may be replaced and its log trimmed between the two steps, so it is tried anew. */
+/* Begins to follow the stream; the view may be replaced and its log trimmed between the two steps,
+ * so it is tried anew. */
 static Err follow(Reader *r)
 {
     Err err = E_OK;
@@ -703,8 +741,8 @@ static Err start(Reader *r)
 {
     Err err = E_OK;
     TRY(loop_make(&r->loop));
-    root_init(&r->root, r->config.name, r->config.idb->base, r->config.hdb->base, r->config.source->log_path,
-              r->config.date_tiers, r->config.date_tier_count);
+    root_init(&r->root, r->config.name, r->config.idb->base, r->config.hdb->base,
+              r->config.source->log_path, r->config.date_tiers, r->config.date_tier_count);
     view_cache_init(&r->cache, &r->root);
     choose_mounts(r);
     TRY(run_cache_make(&r->source.cache, READER_COLUMNS_MAX));
@@ -721,7 +759,8 @@ static Err start(Reader *r)
     r->threads = r->dap->threads == 0 ? (u32)proc_cpus() : r->dap->threads;
     r->source.threads = proc_cpus();
     static const ApiEntry entries[] = {
-        {".kxi.getData", "POST", "/data", on_get_data, "rows of a table: (arguments; callback; options)"},
+        {".kxi.getData", "POST", "/data", on_get_data,
+         "rows of a table: (arguments; callback; options)"},
         {NULL, "POST", "/kxi/getData", on_get_data, "the same, older path"},
         {".kxi.getMeta", "GET", "/meta", on_meta, "tables, columns, rows"},
         {".kxi.ping", "GET", "/kxi/ping", on_ping, "true"},
@@ -737,7 +776,8 @@ static Err start(Reader *r)
     TRY(loop_signal(r->loop, SIGINT, on_signal, r));
     ServerOptions server = {.host = r->dap->host, .port = r->dap->port};
     TRY(server_open(&r->server, r->loop, &server));
-    log_event(LOG_INFO, "da.started", "port %u, view %llu", server_port(r->server), (unsigned long long)r->view->number);
+    log_event(LOG_INFO, "da.started", "port %u, view %llu", server_port(r->server),
+              (unsigned long long)r->view->number);
     loop_timer(r->loop, &r->timer, 0, READER_POLL_MS, poll, r);
 done:
     return err;
@@ -756,7 +796,8 @@ static void stop(Reader *r)
 {
     server_close(r->server);
     loop_free(r->loop); /* waits for queries that run; what follows them is done here */
-    while (!list_empty(&r->queue)) query_drop(LIST_ENTRY(r->queue.next, Query, link));
+    while (!list_empty(&r->queue))
+        query_drop(LIST_ENTRY(r->queue.next, Query, link));
     while (!list_empty(&r->active)) {
         Query *q = LIST_ENTRY(r->active.next, Query, link);
         run_finish(q->run, NULL);
@@ -797,8 +838,8 @@ int reader_main(int argc, char **argv)
     if (r->instance == NULL && r->config.dap_count > 0) r->instance = r->config.daps[0].name;
     r->dap = r->instance == NULL ? NULL : config_dap(&r->config, r->instance);
     if (r->dap == NULL)
-        TRY(fail(E_USAGE, "%s: elements.dap.instances: V-19: there is no instance %s", r->config.file,
-                 r->instance == NULL ? "" : r->instance));
+        TRY(fail(E_USAGE, "%s: elements.dap.instances: V-19: there is no instance %s",
+                 r->config.file, r->instance == NULL ? "" : r->instance));
     r->started = now_mono();
     TRY(start(r));
     loop_run(r->loop);

@@ -1,13 +1,15 @@
 /*
  * signals: intervals and days (storage-manager.md 5, 6, 7).
  *
- * A timer publishes the signal of the interval in the stream; its record's end is the interval's watermark. The eoi worker
- * finds it by following the stream, stages, and calls .silt.staged; then the next view is committed here. While a signal is not
- * committed the timer publishes no further one (O-15): the next signal then covers both intervals.
+ * A timer publishes the signal of the interval in the stream; its record's end is the interval's
+ * watermark. The eoi worker finds it by following the stream, stages, and calls .silt.staged; then
+ * the next view is committed here. While a signal is not committed the timer publishes no further
+ * one (O-15): the next signal then covers both intervals.
  *
- * Day requests: pending (signal published) -> queued (its interval is committed) -> processing (given to the eod worker, which
- * asks for work by .silt.next) -> completed. A worker that dies or fails gets the request again after a pause, until it succeeds.
- * After a restart queued requests are known from the view (eod_asked, eod_upto), pending ones from the stream.
+ * Day requests: pending (signal published) -> queued (its interval is committed) -> processing
+ * (given to the eod worker, which asks for work by .silt.next) -> completed. A worker that dies or
+ * fails gets the request again after a pause, until it succeeds. After a restart queued requests
+ * are known from the view (eod_asked, eod_upto), pending ones from the stream.
  *
  * Interval labels: one more than the largest in the view, 0 when there is none.
  */
@@ -41,7 +43,8 @@ static SmRequest *add_request(Sm *sm, u64 seq, u64 eoi, i32 day, SmState state)
 {
     if (sm->request_count == SM_REQUESTS_MAX) {
         u32 oldest = 0;
-        while (oldest < SM_REQUESTS_MAX && sm->requests[oldest].state != SM_COMPLETED) oldest++;
+        while (oldest < SM_REQUESTS_MAX && sm->requests[oldest].state != SM_COMPLETED)
+            oldest++;
         if (oldest == SM_REQUESTS_MAX) return NULL;
         memmove(&sm->requests[oldest], &sm->requests[oldest + 1],
                 (SM_REQUESTS_MAX - oldest - 1u) * sizeof sm->requests[0]);
@@ -72,14 +75,15 @@ static void on_timer(void *arg)
     } else if (next.due <= now && next.due > sm->skipped_due) {
         sm->skipped_due = next.due;
         sm->skipped++;
-        log_event(LOG_WARN, "eoi.skipped", "interval %llu is not committed yet; the next one will cover both",
+        log_event(LOG_WARN, "eoi.skipped",
+                  "interval %llu is not committed yet; the next one will cover both",
                   (unsigned long long)sm->signals[0].signal.seq);
     }
     signals_arm(sm);
 }
 
-/* Overdue, but one is open: its commit arms the timer anew. Overdue, but the last one was refused (a full disk): again in a
- * second. The wall clock may jump: look at least once a second. */
+/* Overdue, but one is open: its commit arms the timer anew. Overdue, but the last one was refused
+ * (a full disk): again in a second. The wall clock may jump: look at least once a second. */
 void signals_arm(Sm *sm)
 {
     i64 now = now_wall();
@@ -89,7 +93,8 @@ void signals_arm(Sm *sm)
     loop_timer(sm->loop, &sm->signal_timer, (u64)((wait + 999999) / 1000000), 0, on_timer, sm);
 }
 
-/* Publishes the signal that ends the running interval at `next->due`. `call`, if any, is answered at the commit. */
+/* Publishes the signal that ends the running interval at `next->due`. `call`, if any, is answered
+ * at the commit. */
 static Err publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Call *call)
 {
     Err err = E_OK;
@@ -102,8 +107,10 @@ static Err publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Ca
                    .start = sm->schedule.start,
                    .end = next->due,
                    .partial = partial_eod};
-    if (sm->signal_count == SM_SIGNALS_MAX) TRY(fail(E_BUSY, "%u intervals wait to be written", sm->signal_count));
-    if (eod && !request_room(sm)) TRY(fail(E_BUSY, "%u day requests wait to be done", sm->request_count));
+    if (sm->signal_count == SM_SIGNALS_MAX)
+        TRY(fail(E_BUSY, "%u intervals wait to be written", sm->signal_count));
+    if (eod && !request_room(sm))
+        TRY(fail(E_BUSY, "%u day requests wait to be done", sm->request_count));
     TRY(job_encode_signal(&body, &s));
     TRY(feed_control(sm->feed, "_prtnEnd", body.data, body.size, &end));
     sm->eoi_calls[sm->signal_count] = call;
@@ -114,7 +121,8 @@ static Err publish_signal(Sm *sm, const ScheduleNext *next, bool partial_eod, Ca
     if (next->ends_day) sm->schedule.day_end = next->day_end;
     if (eod) {
         sm->eod_next++;
-        add_request(sm, s.eod, s.seq, temporal_day_of(next->ends_day ? next->day_end - 1 : s.end), SM_PENDING);
+        add_request(sm, s.eod, s.seq, temporal_day_of(next->ends_day ? next->day_end - 1 : s.end),
+                    SM_PENDING);
     }
     LogLine l;
     log_begin(&l, LOG_INFO, "eoi.signalled");
@@ -140,7 +148,8 @@ static void number_parts(const Sm *sm, JobResult *r)
     u64 at = 0;
     for (const Part *p; (p = view_next(sm->publish.current, PART_INTERVAL, &at)) != NULL;)
         if (p->key >= label) label = p->key + 1;
-    for (u32 i = 0; i < r->part_count; i++) r->parts[i].key = label++;
+    for (u32 i = 0; i < r->part_count; i++)
+        r->parts[i].key = label++;
 }
 
 /* Starts a change that keeps what the current view says. */
@@ -161,13 +170,15 @@ static Err start_change(Sm *sm, Arena *a, PublishChange *c)
     if (err != E_OK) return err;
     ViewPublisher *all = arena_array(a, ViewPublisher, count);
     for (u32 i = 0; i < count; i++)
-        all[i] = (ViewPublisher){publishers[i].publisher, publishers[i].session, publishers[i].sequence};
+        all[i] =
+            (ViewPublisher){publishers[i].publisher, publishers[i].session, publishers[i].sequence};
     c->publishers = all;
     c->publisher_count = count;
     return E_OK;
 }
 
-/* Commits a change and tells everybody. A failed commit is fatal when the rename may have happened. */
+/* Commits a change and tells everybody. A failed commit is fatal when the rename may have
+ * happened. */
 static Err commit(Sm *sm, const PublishChange *c)
 {
     i64 began = now_mono();
@@ -215,10 +226,12 @@ static Err commit_interval(Sm *sm, JobResult *r, Arena *a)
     if (r->part_count == 0 && (sm->signal_count == 0 || r->seq < sm->signals[0].signal.seq))
         return E_OK; /* an empty interval after the view's watermark, done before the last start */
     if (sm->signal_count == 0 || r->seq != sm->signals[0].signal.seq)
-        return fail(E_USAGE, "interval %llu is not the one to be committed", (unsigned long long)r->seq);
+        return fail(E_USAGE, "interval %llu is not the one to be committed",
+                    (unsigned long long)r->seq);
     const SmSignal *s = &sm->signals[0];
     JobSignal signal = s->signal;
-    if (r->watermark != s->end) return fail(E_USAGE, "interval %llu has another watermark", (unsigned long long)r->seq);
+    if (r->watermark != s->end)
+        return fail(E_USAGE, "interval %llu has another watermark", (unsigned long long)r->seq);
     if (r->part_count > 2) return fail(E_USAGE, "an interval has at most two parts");
     if (r->part_count > 0 || signal.eod != 0) {
         number_parts(sm, r);
@@ -267,8 +280,8 @@ static Err commit_day(Sm *sm, JobResult *r, Arena *a)
         return fail(E_USAGE, "day request %llu is not being processed", (unsigned long long)r->seq);
     TRY(day_plan(sm->publish.current, request->eoi, r->seq, publish_next(&sm->publish), a, &plan));
     if (r->part_count != plan.date_count)
-        TRY(fail(E_USAGE, "day request %llu staged %u dates, %u were planned", (unsigned long long)r->seq, r->part_count,
-                 plan.date_count));
+        TRY(fail(E_USAGE, "day request %llu staged %u dates, %u were planned",
+                 (unsigned long long)r->seq, r->part_count, plan.date_count));
     TRY(start_change(sm, a, &c));
     c.add = r->parts;
     c.add_count = r->part_count;
@@ -276,7 +289,8 @@ static Err commit_day(Sm *sm, JobResult *r, Arena *a)
     c.remove_count = plan.taken_count;
     c.eod = r->seq;
     TRY(commit(sm, &c));
-    for (u32 i = 0; i < sm->request_count; i++) /* one run does all that was asked before it (O-27) */
+    for (u32 i = 0; i < sm->request_count;
+         i++) /* one run does all that was asked before it (O-27) */
         if (sm->requests[i].seq <= r->seq) sm->requests[i].state = SM_COMPLETED;
     request->rows = r->rows;
     request->bytes = r->bytes;
@@ -313,10 +327,13 @@ static void on_staged(void *ctx, Call *call)
     Value args[3];
     Str who = {0};
     JobResult result;
-    if (call->arg_count != 3) TRY(fail(E_USAGE, ".silt.staged: worker, pid and result are expected"));
-    for (u32 i = 0; i < 3; i++) TRY(wire_decode(call->arg_at[i], call->args[i].size, &call->arena, &args[i]));
+    if (call->arg_count != 3)
+        TRY(fail(E_USAGE, ".silt.staged: worker, pid and result are expected"));
+    for (u32 i = 0; i < 3; i++)
+        TRY(wire_decode(call->arg_at[i], call->args[i].size, &call->arena, &args[i]));
     bool eod = value_text(&args[0], &who) && str_is(who, "eod");
-    if (worker_of(sm, eod ? SM_EOD : SM_EOI, &args[1]) == NULL) TRY(fail(E_DENIED, "an unknown worker reports a result"));
+    if (worker_of(sm, eod ? SM_EOD : SM_EOI, &args[1]) == NULL)
+        TRY(fail(E_DENIED, "an unknown worker reports a result"));
     TRY(job_result_parse(&args[2], &call->arena, &result));
     if (eod)
         TRY(commit_day(sm, &result, &call->arena));
@@ -332,7 +349,8 @@ done:
     }
 }
 
-/* .silt.failed [worker; pid; text]: a job could not be done; it is given out again after a pause. */
+/* .silt.failed [worker; pid; text]: a job could not be done; it is given out again after a
+ * pause. */
 static void on_failed(void *ctx, Call *call)
 {
     Sm *sm = ctx;
@@ -350,7 +368,8 @@ static void dispatch(Sm *sm)
     if (w->waiting == NULL) return;
     for (u32 i = 0; i < sm->request_count; i++) {
         if (sm->requests[i].state == SM_PROCESSING) return;
-        if (sm->requests[i].state == SM_QUEUED && (newest == NULL || sm->requests[i].seq > newest->seq))
+        if (sm->requests[i].state == SM_QUEUED &&
+            (newest == NULL || sm->requests[i].seq > newest->seq))
             newest = &sm->requests[i];
     }
     if (newest == NULL) return;
@@ -385,7 +404,8 @@ static void on_next(void *ctx, Call *call)
     Value args[2];
     Str who = {0};
     if (call->arg_count != 2) TRY(fail(E_USAGE, ".silt.next: worker and pid are expected"));
-    for (u32 i = 0; i < 2; i++) TRY(wire_decode(call->arg_at[i], call->args[i].size, &call->arena, &args[i]));
+    for (u32 i = 0; i < 2; i++)
+        TRY(wire_decode(call->arg_at[i], call->args[i].size, &call->arena, &args[i]));
     bool eod = value_text(&args[0], &who) && str_is(who, "eod");
     SmWorker *w = worker_of(sm, eod ? SM_EOD : SM_DBM, &args[1]);
     if (w == NULL) TRY(fail(E_DENIED, "an unknown worker asks for work"));
@@ -408,7 +428,8 @@ void signals_worker_gone(Sm *sm, u32 worker)
 
 void signals_stop(Sm *sm)
 {
-    for (u32 i = 0; i < SM_WORKERS; i++) work_timeout(&sm->workers[i]);
+    for (u32 i = 0; i < SM_WORKERS; i++)
+        work_timeout(&sm->workers[i]);
     for (u32 i = 0; i < sm->signal_count; i++) {
         Call *call = sm->eoi_calls[i];
         sm->eoi_calls[i] = NULL;
@@ -420,7 +441,8 @@ void signals_stop(Sm *sm)
 static Err end_now(Sm *sm, bool eod, Call *call)
 {
     i64 now = now_wall();
-    ScheduleNext next = {.due = MAX(now, sm->schedule.start), .ends_day = false, .day_end = sm->schedule.day_end};
+    ScheduleNext next = {
+        .due = MAX(now, sm->schedule.start), .ends_day = false, .day_end = sm->schedule.day_end};
     Err err = publish_signal(sm, &next, eod, call);
     signals_arm(sm);
     return err;
@@ -431,7 +453,8 @@ static void on_eoi(void *ctx, Call *call)
 {
     Sm *sm = ctx;
     Err err = sm->stopping ? fail(E_CLOSED, "the manager is stopping") : end_now(sm, false, call);
-    if (err != E_OK && sm->stopping) call_fail(call, err); /* else it was answered where it failed */
+    if (err != E_OK && sm->stopping)
+        call_fail(call, err); /* else it was answered where it failed */
 }
 
 static const char *state_name(SmState state)
@@ -498,15 +521,19 @@ void signals_init(Sm *sm)
         {".silt.staged", NULL, NULL, on_staged, "a worker reports what it staged"},
         {".silt.failed", NULL, NULL, on_failed, "a worker reports that a job failed"},
         {".silt.next", NULL, NULL, on_next, "a worker asks for work"},
-        {".silt.eoi", "POST", "/v1/eoi", on_eoi, "ends the interval now; answers when it is committed"},
-        {".silt.eod", "POST", "/v1/eod", on_eod, "ends the interval and writes all of it to the history now"},
-        {".silt.eodStatus", "GET", "/v1/eod/", on_eod_status, "pending, queued, processing or completed"},
+        {".silt.eoi", "POST", "/v1/eoi", on_eoi,
+         "ends the interval now; answers when it is committed"},
+        {".silt.eod", "POST", "/v1/eod", on_eod,
+         "ends the interval and writes all of it to the history now"},
+        {".silt.eodStatus", "GET", "/v1/eod/", on_eod_status,
+         "pending, queued, processing or completed"},
         {0}};
     api_add(entries, sm);
 }
 
-/* Takes one record of the stream after the watermark. `*rows` tells whether rows came since the last signal: intervals without
- * any that end no day were done when they were signalled, for they make no view. */
+/* Takes one record of the stream after the watermark. `*rows` tells whether rows came since the
+ * last signal: intervals without any that end no day were done when they were signalled, for they
+ * make no view. */
 static Err recover_record(Sm *sm, const WalRecord *r, bool *rows)
 {
     Err err = E_OK;
@@ -517,8 +544,8 @@ static Err recover_record(Sm *sm, const WalRecord *r, bool *rows)
     TRY(job_decode_signal(r->body, r->size, &s));
     if (*rows || s.eod != 0) {
         if (sm->signal_count == SM_SIGNALS_MAX)
-            TRY(fail(E_CORRUPT, "the stream holds more than %d open intervals before position %llu", SM_SIGNALS_MAX,
-                     (unsigned long long)r->position));
+            TRY(fail(E_CORRUPT, "the stream holds more than %d open intervals before position %llu",
+                     SM_SIGNALS_MAX, (unsigned long long)r->position));
         sm->signals[sm->signal_count++] = (SmSignal){s, r->end, now_mono()};
     }
     *rows = false;
@@ -552,7 +579,8 @@ Err signals_recover(Sm *sm)
         fresh ? (i64)temporal_day_of(now - sm->settings.snap_ns) * TEMPORAL_DAY_NS : v->day_end;
     if (v->eod_asked > v->eod) add_request(sm, v->eod_asked, v->eod_upto, INT32_MIN, SM_QUEUED);
     for (u32 i = 0; i < v->publisher_count; i++)
-        TRY(feed_remember(sm->feed, v->publishers[i].publisher, v->publishers[i].session, v->publishers[i].sequence));
+        TRY(feed_remember(sm->feed, v->publishers[i].publisher, v->publishers[i].session,
+                          v->publishers[i].sequence));
     TRY(tail_open(&tail, sm->root.wal, MAX(v->watermark, wal_oldest(sm->wal))));
     for (;;) {
         TRY(tail_next(&tail, &r, &got));

@@ -1,13 +1,14 @@
 /*
  * sm: the manager's life: start, children, sweep, stop.
  *
- * Start (the same after anything, R11): configuration -> lock and markers (root_claim) -> views (publish_open) -> stream
- * (wal_open from the view's watermark) -> what is signalled and not committed (signals_recover) -> listen -> workers.
- * A worker that ends is started again after a pause that doubles up to ten seconds. SIGTERM and SIGINT stop: the stream is
- * synced, calls are answered, children are told to end. SIGHUP is ignored until configuration can be reloaded.
+ * Start (the same after anything, R11): configuration -> lock and markers (root_claim) -> views
+ * (publish_open) -> stream (wal_open from the view's watermark) -> what is signalled and not
+ * committed (signals_recover) -> listen -> workers. A worker that ends is started again after a
+ * pause that doubles up to ten seconds. SIGTERM and SIGINT stop: the stream is synced, calls are
+ * answered, children are told to end. SIGHUP is ignored until configuration can be reloaded.
  *
- * A failed sync or a commit that failed after its rename ends the process with status 5: the next start trusts only what
- * it reads back (R4).
+ * A failed sync or a commit that failed after its rename ends the process with status 5: the next
+ * start trusts only what it reads back (R4).
  */
 #include "cmd/sm.h"
 
@@ -26,8 +27,8 @@
 #include "os/proc.h"
 
 #define SM_WORKERS_WAIT_MS 10000
-#define SM_DELAY_LAST_MS  10000
-#define SM_STEADY_NS      30000000000ll /* a child that lived so long starts again without pause */
+#define SM_DELAY_LAST_MS   10000
+#define SM_STEADY_NS       30000000000ll /* a child that lived so long starts again without pause */
 
 static const char *const SM_NAMES[SM_WORKERS] = {"eoi", "eod", "dbm"};
 
@@ -53,8 +54,8 @@ static void sweep_after(void *arg)
     } else {
         publish_swept(&sm->publish, s->oldest);
         if (s->views + s->parts > 0)
-            log_event(LOG_DEBUG, "sweep.done", "%llu views, %llu parts", (unsigned long long)s->views,
-                      (unsigned long long)s->parts);
+            log_event(LOG_DEBUG, "sweep.done", "%llu views, %llu parts",
+                      (unsigned long long)s->views, (unsigned long long)s->parts);
         Err err = wal_trim(sm->wal, s->watermark);
         if (err != E_OK) log_fail(LOG_WARN, "stream.trim", err);
     }
@@ -122,8 +123,9 @@ static void child_gone(void *arg, int pid, int status)
         if (sm->stopping) return;
         if (now_mono() - w->started > SM_STEADY_NS) w->delay_ms = sm->config.wait_ms;
         w->restarts++;
-        log_event(LOG_WARN, "worker.ended", "%s pid %d, %s %d; starts again in %llu ms", w->name, pid,
-                  WIFSIGNALED(status) ? "signal" : "status", WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+        log_event(LOG_WARN, "worker.ended", "%s pid %d, %s %d; starts again in %llu ms", w->name,
+                  pid, WIFSIGNALED(status) ? "signal" : "status",
+                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
                   (unsigned long long)w->delay_ms);
         loop_timer(sm->loop, &w->timer, w->delay_ms, 0, start_worker, w);
         w->delay_ms = MAX(w->delay_ms, MIN(2 * w->delay_ms, SM_DELAY_LAST_MS));
@@ -135,7 +137,8 @@ static void on_signal(void *arg, int signo)
 {
     Sm *sm = arg;
     if (signo == SIGHUP) {
-        log_event(LOG_INFO, "sm.reload", "the configuration is read at start only; SIGHUP is ignored");
+        log_event(LOG_INFO, "sm.reload",
+                  "the configuration is read at start only; SIGHUP is ignored");
         return;
     }
     log_event(LOG_INFO, "sm.stopping", "signal %d", signo);
@@ -143,13 +146,10 @@ static void on_signal(void *arg, int signo)
     loop_stop(sm->loop);
 }
 
-static void conn_closed(void *ctx, void *conn)
-{
-    status_closed(ctx, conn);
-}
+static void conn_closed(void *ctx, void *conn) { status_closed(ctx, conn); }
 
-/* Waits until no worker of an earlier manager runs: they end with it, but not in the same instant, and recovery removes what
- * they stage. */
+/* Waits until no worker of an earlier manager runs: they end with it, but not in the same instant,
+ * and recovery removes what they stage. */
 static Err wait_for_workers(const Sm *sm)
 {
     Err err = E_OK;
@@ -164,7 +164,8 @@ static Err wait_for_workers(const Sm *sm)
     }
     arena_free(&a);
     if (err == E_NOT_FOUND) return E_OK; /* the first start */
-    return err == E_BUSY ? fail(E_BUSY, "%s: workers of an earlier manager still run", sm->root.idb) : err;
+    return err == E_BUSY ? fail(E_BUSY, "%s: workers of an earlier manager still run", sm->root.idb)
+                         : err;
 }
 
 /* Opens everything, in order. */
@@ -173,8 +174,8 @@ static Err start(Sm *sm)
     Err err = E_OK;
     u64 removed = 0, lost_to = 0;
     TRY(loop_make(&sm->loop));
-    root_init(&sm->root, sm->config.name, sm->config.idb->base, sm->config.hdb->base, sm->config.source->log_path,
-              sm->config.date_tiers, sm->config.date_tier_count);
+    root_init(&sm->root, sm->config.name, sm->config.idb->base, sm->config.hdb->base,
+              sm->config.source->log_path, sm->config.date_tiers, sm->config.date_tier_count);
     TRY(root_claim(&sm->root));
     TRY(wait_for_workers(sm));
     view_cache_init(&sm->cache, &sm->root);
@@ -195,7 +196,8 @@ static Err start(Sm *sm)
     FeedOptions feed = {.tables = &sm->config.tables,
                         .wal = sm->wal,
                         .dead_path = dir_join(&sm->root.memory, sm->root.idb, "dead", NULL),
-                        .quarantine_path = dir_join(&sm->root.memory, sm->root.idb, "quarantine", NULL),
+                        .quarantine_path =
+                            dir_join(&sm->root.memory, sm->root.idb, "quarantine", NULL),
                         .horizon_ns = sm->config.horizon_ns};
     TRY(feed_open(&sm->feed, &feed));
     TRY(signals_recover(sm));
@@ -244,7 +246,8 @@ static void stop(Sm *sm)
         if (sm->workers[i].pid <= 0) continue;
         if (proc_wait(sm->workers[i].pid, 5000, &status) == E_OK) continue;
         proc_signal(sm->workers[i].pid, SIGKILL);
-        if (proc_wait(sm->workers[i].pid, 5000, &status) != E_OK) log_fail(LOG_WARN, "worker.stuck", fail_last());
+        if (proc_wait(sm->workers[i].pid, 5000, &status) != E_OK)
+            log_fail(LOG_WARN, "worker.stuck", fail_last());
     }
     loop_free(sm->loop); /* waits for a sweep under way, which reads what is closed now */
     if (sm->sweeping) sweep_free(&sm->sweep);
@@ -273,8 +276,8 @@ int sm_main(int argc, char **argv)
     TRY(options_source(&sm->options, &source));
     TRY(config_load(&sm->config, &source, &findings, &count));
     for (u32 i = 0; i < count; i++)
-        log_event(LOG_WARN, "config.warning", "%s:%u: %s: %s: %s", sm->config.file, findings[i].line, findings[i].path,
-                  findings[i].rule, findings[i].text);
+        log_event(LOG_WARN, "config.warning", "%s:%u: %s: %s: %s", sm->config.file,
+                  findings[i].line, findings[i].path, findings[i].rule, findings[i].text);
     TRY(config_supported(&sm->config));
     sm->started = now_mono();
     TRY(start(sm));

@@ -1,8 +1,9 @@
 /*
  * sm: the manager: owns the stream, the views and the one link `current`; starts the workers.
  *
- * The struct is shared by the files that make up the manager: sm (start, stop, children), intake (publishing), signals (intervals
- * and days), status (what it tells). One loop thread owns it; nothing here is locked.
+ * The struct is shared by the files that make up the manager: sm (start, stop, children), intake
+ * (publishing), signals (intervals and days), status (what it tells). One loop thread owns it;
+ * nothing here is locked.
  */
 #ifndef CMD_SM_H
 #define CMD_SM_H
@@ -27,20 +28,20 @@ enum { SM_EOI, SM_EOD, SM_DBM, SM_WORKERS };
 /* A child process. */
 typedef struct {
     const char *name;
-    int pid;          /* 0 = not running */
+    int pid; /* 0 = not running */
     u32 restarts;
-    i64 started;      /* monotonic */
-    u64 delay_ms;     /* before the next start */
+    i64 started;  /* monotonic */
+    u64 delay_ms; /* before the next start */
     LoopTimer timer;
-    Call *waiting;    /* its request for work, answered when there is some */
+    Call *waiting; /* its request for work, answered when there is some */
     struct Sm *sm;
 } SmWorker;
 
 /* An interval's signal that is in the stream and not yet committed. */
 typedef struct {
     JobSignal signal;
-    u64 end;          /* watermark */
-    i64 signalled;    /* monotonic */
+    u64 end;       /* watermark */
+    i64 signalled; /* monotonic */
 } SmSignal;
 
 /* A day request (storage-manager.md 7). */
@@ -48,10 +49,10 @@ typedef enum { SM_PENDING, SM_QUEUED, SM_PROCESSING, SM_COMPLETED } SmState;
 
 typedef struct {
     u64 seq;
-    u64 eoi;          /* its interval */
+    u64 eoi; /* its interval */
     i32 day;
     SmState state;
-    i64 began;        /* monotonic, of processing */
+    i64 began; /* monotonic, of processing */
     u64 rows, bytes;
     i64 ns;
 } SmRequest;
@@ -61,9 +62,9 @@ typedef struct {
     void *conn;
     char mount[BOUND_NAME_MAX + 1];
     char callback[BOUND_NAME_MAX + 1];
-    i64 timeout_ns;   /* 0 = does not acknowledge */
-    u64 owed;         /* view it has not yet acknowledged, 0 = none */
-    i64 owed_since;   /* monotonic */
+    i64 timeout_ns; /* 0 = does not acknowledge */
+    u64 owed;       /* view it has not yet acknowledged, 0 = none */
+    i64 owed_since; /* monotonic */
 } SmClient;
 
 typedef struct Sm {
@@ -80,7 +81,7 @@ typedef struct Sm {
     Err fatal;
     i64 started;
     /* intake */
-    Call **acks;      /* calls that wait for the next sync */
+    Call **acks; /* calls that wait for the next sync */
     u32 ack_count, ack_room;
     /* signals */
     ScheduleSettings settings;
@@ -93,7 +94,8 @@ typedef struct Sm {
     u32 signal_count;
     SmRequest requests[SM_REQUESTS_MAX];
     u32 request_count;
-    Call *eoi_calls[SM_SIGNALS_MAX]; /* `silt eoi` that wait for the commit of the signal at the same place */
+    Call *eoi_calls[SM_SIGNALS_MAX]; /* `silt eoi` that wait for the commit of the signal at the
+                                        same place */
     u64 eois, eods, skipped;
     f64 last_eoi_s, last_commit_s, last_eod_s;
     u64 last_eoi_rows, last_eod_rows;
@@ -110,7 +112,8 @@ typedef struct Sm {
 /* Runs the manager until a signal ends it; the exit status. */
 int sm_main(int argc, char **argv);
 
-/* Ends the process after an error that leaves no way on (a failed sync, a failed commit after the rename). */
+/* Ends the process after an error that leaves no way on (a failed sync, a failed commit after the
+ * rename). */
 void sm_fatal(Sm *sm, Err err);
 
 /* Starts the sweep of views that nobody holds, on a worker thread; again later when one runs. */

@@ -1,8 +1,10 @@
 /*
- * status: the manager's answers about itself, and the registry of clients (storage-manager.md 10, 23, 25).
+ * status: the manager's answers about itself, and the registry of clients (storage-manager.md 10,
+ * 23, 25).
  *
- * A reload signal is a dictionary (ts, minTS, maxTS, pos, view, ...) sent asynchronously as (callback; signal). A client with a
- * timeout keeps the views it has not acknowledged from being swept until its time is up; nothing else waits for it (O-38).
+ * A reload signal is a dictionary (ts, minTS, maxTS, pos, view, ...) sent asynchronously as
+ * (callback; signal). A client with a timeout keeps the views it has not acknowledged from being
+ * swept until its time is up; nothing else waits for it (O-38).
  */
 #include "cmd/status.h"
 
@@ -41,11 +43,13 @@ static Value reload_signal(const Sm *sm, const Mount *m, Arena *a)
     value_put(&d, "mount", value_symbol(m->name));
     value_put(&d, "ts", value_timestamp(v->committed));
     if (m->type == MOUNT_STREAM) {
-        i64 from = sm->signal_count == 0 ? sm->schedule.start : v->interval_end; /* empty intervals make no view */
+        i64 from = sm->signal_count == 0 ? sm->schedule.start
+                                         : v->interval_end; /* empty intervals make no view */
         value_put(&d, "minTS", value_timestamp(from));
         value_put(&d, "pos", value_long((i64)v->watermark));
     } else {
-        bool some = time_range(v, m->partition == MOUNT_DATE ? PART_DATE : PART_INTERVAL, &low, &high);
+        bool some =
+            time_range(v, m->partition == MOUNT_DATE ? PART_DATE : PART_INTERVAL, &low, &high);
         value_put(&d, "minTS", value_timestamp(some ? low : Q_NULL_LONG));
         value_put(&d, "maxTS", value_timestamp(some ? high : Q_NULL_LONG));
     }
@@ -94,7 +98,8 @@ u64 status_hold(Sm *sm)
         SmClient *c = &sm->clients[i];
         if (c->owed == 0) continue;
         if (now - c->owed_since > c->timeout_ns) {
-            log_event(LOG_WARN, "client.late", "a client of mount %s did not acknowledge view %llu in time", c->mount,
+            log_event(LOG_WARN, "client.late",
+                      "a client of mount %s did not acknowledge view %llu in time", c->mount,
                       (unsigned long long)c->owed);
             c->owed = 0;
             continue;
@@ -112,14 +117,18 @@ static void on_register(void *ctx, Call *call)
     Value args[3];
     Str mount = {0}, callback = {0};
     i64 timeout = 0;
-    if (call->http || call->arg_count != 3) TRY(fail(E_USAGE, ".sm.api.register: mount, timeout and callback are expected"));
-    for (u32 i = 0; i < 3; i++) TRY(wire_decode(call->arg_at[i], call->args[i].size, &call->arena, &args[i]));
+    if (call->http || call->arg_count != 3)
+        TRY(fail(E_USAGE, ".sm.api.register: mount, timeout and callback are expected"));
+    for (u32 i = 0; i < 3; i++)
+        TRY(wire_decode(call->arg_at[i], call->args[i].size, &call->arena, &args[i]));
     const Mount *m = value_text(&args[0], &mount) ? find_mount(sm, mount) : NULL;
     if (m == NULL) TRY(fail(E_NOT_FOUND, ".sm.api.register: no such mount"));
     if (!value_text(&args[2], &callback) || callback.size == 0 || callback.size > BOUND_NAME_MAX)
         TRY(fail(E_USAGE, ".sm.api.register: the callback is the name of a function"));
-    if (!value_int_of(&args[1], &timeout) || timeout < 0) timeout = 0; /* null: will not acknowledge */
-    if (sm->client_count == SM_CLIENTS_MAX) TRY(fail(E_LIMIT, "%d clients are registered", SM_CLIENTS_MAX));
+    if (!value_int_of(&args[1], &timeout) || timeout < 0)
+        timeout = 0; /* null: will not acknowledge */
+    if (sm->client_count == SM_CLIENTS_MAX)
+        TRY(fail(E_LIMIT, "%d clients are registered", SM_CLIENTS_MAX));
     timeout = MIN(timeout, sm->config.reload_timeout_ns);
     SmClient *c = &sm->clients[sm->client_count++];
     *c = (SmClient){.conn = call->conn, .timeout_ns = m->type == MOUNT_STREAM ? 0 : timeout};
@@ -192,10 +201,12 @@ static Value stream_value(const Sm *sm, Arena *a)
     value_put(&d, "position", value_long((i64)wal_durable(sm->wal)));
     value_put(&d, "oldest", value_long((i64)wal_oldest(sm->wal)));
     value_put(&d, "watermark", value_long((i64)sm->publish.current->watermark));
-    value_put(&d, "uncommittedBytes", value_long((i64)(wal_durable(sm->wal) - sm->publish.current->watermark)));
+    value_put(&d, "uncommittedBytes",
+              value_long((i64)(wal_durable(sm->wal) - sm->publish.current->watermark)));
     value_put(&d, "logBytes", value_long((i64)wal_size(sm->wal)));
     value_put(&d, "syncs", value_long((i64)wal_syncs(sm->wal)));
-    value_put(&d, "durability", value_string(sm->config.source->relaxed ? STR("relaxed") : STR("ack-after-sync")));
+    value_put(&d, "durability",
+              value_string(sm->config.source->relaxed ? STR("relaxed") : STR("ack-after-sync")));
     return d;
 }
 
@@ -206,7 +217,8 @@ static void on_status(void *ctx, Call *call)
     Arena *a = &call->arena;
     const View *v = sm->publish.current;
     u32 waiting = 0;
-    for (u32 i = 0; i < sm->request_count; i++) waiting += sm->requests[i].state != SM_COMPLETED;
+    for (u32 i = 0; i < sm->request_count; i++)
+        waiting += sm->requests[i].state != SM_COMPLETED;
     Value d = value_dict(a, 16);
     value_put(&d, "name", value_string(str_of(sm->config.name)));
     value_put(&d, "version", value_string(STR(STATUS_VERSION)));
@@ -236,7 +248,8 @@ static void on_status(void *ctx, Call *call)
 static void part_row(const Config *c, const Part *p, const PartTable *t, u64 row, Value *cols)
 {
     bool interval = p->kind == PART_INTERVAL;
-    const char *tier = interval ? c->idb_tier->name : c->date_tiers[MIN(p->tier, c->date_tier_count - 1)].name;
+    const char *tier =
+        interval ? c->idb_tier->name : c->date_tiers[MIN(p->tier, c->date_tier_count - 1)].name;
     vec_str(&cols[0].as.vec)[row] = interval ? STR("interval") : STR("date");
     vec_i32(&cols[1].as.vec)[row] = p->key;
     vec_i32(&cols[2].as.vec)[row] = p->day;
@@ -248,32 +261,37 @@ static void part_row(const Config *c, const Part *p, const PartTable *t, u64 row
     vec_i64(&cols[8].as.vec)[row] = t->rows == 0 ? Q_NULL_LONG : t->time_max;
     vec_value(&cols[9].as.vec)[row] = value_string(str_of(p->path));
     vec_value(&cols[10].as.vec)[row] =
-        value_string(!interval ? STR("day was written") : p->late ? STR("rows of other days, until the next EOD")
-                                                                  : STR("interval of an open day"));
+        value_string(!interval ? STR("day was written")
+                     : p->late ? STR("rows of other days, until the next EOD")
+                               : STR("interval of an open day"));
 }
 
 Value status_parts(const View *v, const Config *c, Arena *a)
 {
-    static const char *const names[] = {"kind", "part", "date", "tier", "table", "rows",
+    static const char *const names[] = {"kind",  "part",  "date",  "tier", "table", "rows",
                                         "bytes", "minTS", "maxTS", "path", "why"};
-    static const int types[] = {QT_SYMBOL, QT_INT, QT_DATE, QT_SYMBOL, QT_SYMBOL, QT_LONG,
-                                QT_LONG, QT_TIMESTAMP, QT_TIMESTAMP, QT_LIST, QT_LIST};
+    static const int types[] = {QT_SYMBOL,    QT_INT,  QT_DATE, QT_SYMBOL,
+                                QT_SYMBOL,    QT_LONG, QT_LONG, QT_TIMESTAMP,
+                                QT_TIMESTAMP, QT_LIST, QT_LIST};
     u64 rows = 0;
     for (PartKind kind = PART_INTERVAL; kind <= PART_DATE; kind++) {
         u64 at = 0;
-        for (const Part *p; (p = view_next(v, kind, &at)) != NULL;) rows += p->table_count;
+        for (const Part *p; (p = view_next(v, kind, &at)) != NULL;)
+            rows += p->table_count;
     }
     Value table = value_table(a, COUNT_OF(names));
     for (u32 i = 0; i < COUNT_OF(names); i++) {
         u64 width = types[i] == QT_LIST ? sizeof(Value) : type_width(types[i]);
         table.as.table.names[i] = str_of(names[i]);
-        table.as.table.cols[i] = value_vec(vec_of(types[i], arena_alloc(a, (rows + 1) * width), rows));
+        table.as.table.cols[i] =
+            value_vec(vec_of(types[i], arena_alloc(a, (rows + 1) * width), rows));
     }
     u64 row = 0;
     for (int kind = PART_DATE; kind >= PART_INTERVAL; kind--) {
         u64 at = 0;
         for (const Part *p; (p = view_next(v, (PartKind)kind, &at)) != NULL;)
-            for (u32 t = 0; t < p->table_count; t++) part_row(c, p, &p->tables[t], row++, table.as.table.cols);
+            for (u32 t = 0; t < p->table_count; t++)
+                part_row(c, p, &p->tables[t], row++, table.as.table.cols);
     }
     return table;
 }
@@ -290,7 +308,8 @@ static void on_parts(void *ctx, Call *call)
 static Value columns_value(const Schema *s, Arena *a)
 {
     Value table = value_table(a, 2);
-    Str *names = arena_array(a, Str, s->column_count), *types = arena_array(a, Str, s->column_count);
+    Str *names = arena_array(a, Str, s->column_count),
+        *types = arena_array(a, Str, s->column_count);
     for (u32 i = 0; i < s->column_count; i++) {
         names[i] = str_of(s->columns[i].name);
         types[i] = str_of(type_name(s->columns[i].type));
@@ -370,7 +389,8 @@ static void collect_space(const char *store, const char *path)
     char labels[64];
     if (dir_space(path, &free_bytes, &all_bytes) != E_OK) return; /* shown as absent */
     snprintf(labels, sizeof labels, "store=\"%s\"", store);
-    metric_set(metric_get(METRIC_GAUGE, "silt_store_free_bytes", labels, "bytes free on the device of a store"),
+    metric_set(metric_get(METRIC_GAUGE, "silt_store_free_bytes", labels,
+                          "bytes free on the device of a store"),
                (f64)free_bytes);
 }
 
@@ -380,7 +400,8 @@ static void collect(void *arg)
     const FeedCounts *c = feed_counts(sm->feed);
     const ServerCounts *s = server_counts(sm->server);
     const View *v = sm->publish.current;
-    gauge("kxi_sm_eoi_duration_seconds", "seconds from the last interval's signal to its commit", sm->last_eoi_s);
+    gauge("kxi_sm_eoi_duration_seconds", "seconds from the last interval's signal to its commit",
+          sm->last_eoi_s);
     gauge("kxi_sm_eoi_records", "rows of the last interval", (f64)sm->last_eoi_rows);
     gauge("silt_eod_duration_seconds", "seconds of the last day job", sm->last_eod_s);
     gauge("silt_eod_records", "rows of the last day job", (f64)sm->last_eod_rows);
@@ -390,22 +411,28 @@ static void collect(void *arg)
     gauge("silt_stream_uncommitted_bytes", "bytes of the stream after the view's watermark",
           (f64)(wal_durable(sm->wal) - v->watermark));
     gauge("silt_stream_log_bytes", "bytes of all log files", (f64)wal_size(sm->wal));
-    gauge("silt_interval_parts", "interval parts in the view", (f64)view_part_count(v, PART_INTERVAL));
+    gauge("silt_interval_parts", "interval parts in the view",
+          (f64)view_part_count(v, PART_INTERVAL));
     gauge("silt_date_parts", "date parts in the view", (f64)view_part_count(v, PART_DATE));
     gauge("silt_connections", "open connections", (f64)s->connections);
     gauge("silt_memory_bytes", "resident anonymous memory", (f64)proc_memory());
     counter("silt_eoi", "", "intervals written", (f64)sm->eois);
-    counter("silt_eoi_skipped", "", "signals left out because the last interval was not committed", (f64)sm->skipped);
+    counter("silt_eoi_skipped", "", "signals left out because the last interval was not committed",
+            (f64)sm->skipped);
     counter("silt_eod", "", "day jobs done", (f64)sm->eods);
     counter("silt_stream_messages", "", "messages published", (f64)c->messages);
     counter("silt_stream_rows", "", "rows published", (f64)c->rows);
     counter("silt_stream_bytes", "", "bytes published", (f64)c->bytes);
     counter("silt_stream_syncs", "", "syncs of the stream", (f64)wal_syncs(sm->wal));
-    counter("silt_stream_duplicates", "", "messages seen before and not stored again", (f64)c->duplicates);
-    counter("silt_dead_letters", "reason=\"unknown_table\"", "messages refused", (f64)c->dead_unknown_table);
+    counter("silt_stream_duplicates", "", "messages seen before and not stored again",
+            (f64)c->duplicates);
+    counter("silt_dead_letters", "reason=\"unknown_table\"", "messages refused",
+            (f64)c->dead_unknown_table);
     counter("silt_dead_letters", "reason=\"shape\"", "messages refused", (f64)c->dead_shape);
-    counter("silt_quarantined_rows", "reason=\"null_time\"", "rows set aside", (f64)c->quarantined_null);
-    counter("silt_quarantined_rows", "reason=\"future\"", "rows set aside", (f64)c->quarantined_future);
+    counter("silt_quarantined_rows", "reason=\"null_time\"", "rows set aside",
+            (f64)c->quarantined_null);
+    counter("silt_quarantined_rows", "reason=\"future\"", "rows set aside",
+            (f64)c->quarantined_future);
     collect_space("idb", sm->root.idb);
     collect_space("hdb", sm->root.hdb);
 }
@@ -413,12 +440,18 @@ static void collect(void *arg)
 void status_init(Sm *sm)
 {
     static const ApiEntry entries[] = {
-        {".silt.status", "GET", "/v1/status", on_status, "version, counters, stream position, running work"},
-        {".silt.parts", "GET", "/v1/partitions", on_parts, "where each partition is, its rows and bytes, and why"},
-        {".silt.tables", "GET", "/v1/tables", on_tables, "the tables, their partition column, columns and types"},
-        {".sm.api.getMounts", "GET", "/v1/mounts", on_mounts, "the last reload signal of every mount"},
-        {".sm.api.register", NULL, NULL, on_register, "(mount; timeout; callback): reload news of a mount"},
-        {".sm.api.reloadComplete", NULL, NULL, on_reload_complete, "(ts): the client has opened the new view"},
+        {".silt.status", "GET", "/v1/status", on_status,
+         "version, counters, stream position, running work"},
+        {".silt.parts", "GET", "/v1/partitions", on_parts,
+         "where each partition is, its rows and bytes, and why"},
+        {".silt.tables", "GET", "/v1/tables", on_tables,
+         "the tables, their partition column, columns and types"},
+        {".sm.api.getMounts", "GET", "/v1/mounts", on_mounts,
+         "the last reload signal of every mount"},
+        {".sm.api.register", NULL, NULL, on_register,
+         "(mount; timeout; callback): reload news of a mount"},
+        {".sm.api.reloadComplete", NULL, NULL, on_reload_complete,
+         "(ts): the client has opened the new view"},
         {NULL, "GET", "/healthz", on_health, "the process lives"},
         {NULL, "GET", "/readyz", on_ready, "the manager takes rows and its workers run"},
         {NULL, "GET", "/metrics", on_metrics, "counters and gauges as OpenMetrics text"},

@@ -1,9 +1,10 @@
 /*
  * up: one command for a whole system on one machine.
  *
- * Children: one `silt sm`, one `silt da` for every entry of dap.instances. A child that ends is started again after a pause
- * that doubles up to ten seconds; a manager that ends with a status no restart can mend (usage, lock held, unsupported,
- * corrupt, denied) ends us with that status. SIGINT and SIGTERM end the children, readers first, and wait for them.
+ * Children: one `silt sm`, one `silt da` for every entry of dap.instances. A child that ends is
+ * started again after a pause that doubles up to ten seconds; a manager that ends with a status no
+ * restart can mend (usage, lock held, unsupported, corrupt, denied) ends us with that status.
+ * SIGINT and SIGTERM end the children, readers first, and wait for them.
  */
 #include "cmd/up.h"
 
@@ -19,7 +20,7 @@
 #include "os/now.h"
 #include "os/proc.h"
 
-#define UP_CHILDREN_MAX 65
+#define UP_CHILDREN_MAX   65
 #define UP_DELAY_FIRST_MS 100
 #define UP_DELAY_LAST_MS  10000
 #define UP_STEADY_NS      30000000000ll
@@ -78,8 +79,9 @@ static bool hopeless(int status)
 {
     if (!WIFEXITED(status)) return false;
     int code = WEXITSTATUS(status);
-    return code == fail_exit(E_USAGE) || code == fail_exit(E_BUSY) || code == fail_exit(E_UNSUPPORTED) ||
-           code == fail_exit(E_CORRUPT) || code == fail_exit(E_DENIED) || code == fail_exit(E_NOT_FOUND);
+    return code == fail_exit(E_USAGE) || code == fail_exit(E_BUSY) ||
+           code == fail_exit(E_UNSUPPORTED) || code == fail_exit(E_CORRUPT) ||
+           code == fail_exit(E_DENIED) || code == fail_exit(E_NOT_FOUND);
 }
 
 static void child_gone(void *arg, int pid, int status)
@@ -97,8 +99,10 @@ static void child_gone(void *arg, int pid, int status)
         }
         if (now_mono() - c->started > UP_STEADY_NS) c->delay_ms = UP_DELAY_FIRST_MS;
         log_event(LOG_WARN, "up.restart", "%s pid %d, %s %d; starts again in %llu ms",
-                  c->instance == NULL ? "sm" : c->instance, pid, WIFSIGNALED(status) ? "signal" : "status",
-                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (unsigned long long)c->delay_ms);
+                  c->instance == NULL ? "sm" : c->instance, pid,
+                  WIFSIGNALED(status) ? "signal" : "status",
+                  WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status),
+                  (unsigned long long)c->delay_ms);
         loop_timer(up->loop, &c->timer, c->delay_ms, 0, start_child, c);
         c->delay_ms = MIN(2 * c->delay_ms, UP_DELAY_LAST_MS);
         return;
@@ -122,7 +126,8 @@ static void stop(Up *up)
         if (c->pid <= 0) continue;
         proc_signal(c->pid, SIGTERM);
         if (proc_wait(c->pid, 15000, &status) == E_OK) continue;
-        log_event(LOG_WARN, "up.kill", "%s pid %d does not end", c->instance == NULL ? "sm" : c->instance, c->pid);
+        log_event(LOG_WARN, "up.kill", "%s pid %d does not end",
+                  c->instance == NULL ? "sm" : c->instance, c->pid);
         proc_signal(c->pid, SIGKILL);
         if (proc_wait(c->pid, 5000, &status) != E_OK) log_fail(LOG_WARN, "up.kill", fail_last());
     }
@@ -144,10 +149,11 @@ int up_main(int argc, char **argv)
     TRY(options_source(&up->options, &source));
     TRY(config_load(&up->config, &source, &findings, &count));
     for (u32 i = 0; i < count; i++)
-        log_event(LOG_WARN, "config.warning", "%s:%u: %s: %s: %s", up->config.file, findings[i].line, findings[i].path,
-                  findings[i].rule, findings[i].text);
+        log_event(LOG_WARN, "config.warning", "%s:%u: %s: %s: %s", up->config.file,
+                  findings[i].line, findings[i].path, findings[i].rule, findings[i].text);
     TRY(config_supported(&up->config));
-    if (up->config.dap_count >= UP_CHILDREN_MAX) TRY(fail(E_LIMIT, "at most %d readers", UP_CHILDREN_MAX - 1));
+    if (up->config.dap_count >= UP_CHILDREN_MAX)
+        TRY(fail(E_LIMIT, "at most %d readers", UP_CHILDREN_MAX - 1));
     TRY(loop_make(&up->loop));
     TRY(loop_children(up->loop, child_gone, up));
     TRY(loop_signal(up->loop, SIGTERM, on_signal, up));
@@ -156,7 +162,8 @@ int up_main(int argc, char **argv)
     for (u32 i = 0; i < up->config.dap_count; i++)
         up->children[up->count++] =
             (UpChild){.up = up, .instance = up->config.daps[i].name, .delay_ms = UP_DELAY_FIRST_MS};
-    for (u32 i = 0; i < up->count; i++) start_child(&up->children[i]);
+    for (u32 i = 0; i < up->count; i++)
+        start_child(&up->children[i]);
     LogLine l;
     log_begin(&l, LOG_INFO, "up.started");
     log_str(&l, "assembly", up->config.name);

@@ -1,18 +1,21 @@
 /*
  * worker: the manager's children.
  *
- * eoi   follows the stream from the view's watermark and collects rows; at a `_prtnEnd` record stages the interval and
- *       reports it (.silt.staged); after the manager's answer forgets the rows and follows on. A stage that fails (disk
- *       full) is tried again after a pause, rows kept (O-21). Waiting for rows it looks at the shared page every
- *       millisecond while rows come, every few milliseconds otherwise.
- * eod   asks for work (.silt.next), plans over the current view, writes the stage file, stages, reports. Interval parts
- *       go on being added meanwhile: they have higher EOI numbers than the request.
- * dbm   asks for work and gets none in this release: tiers have their own.
+ * eoi   follows the stream from the view's watermark and collects rows; at a `_prtnEnd` record
+ * stages the interval and reports it (.silt.staged); after the manager's answer forgets the rows
+ * and follows on. A stage that fails (disk full) is tried again after a pause, rows kept (O-21).
+ * Waiting for rows it looks at the shared page every millisecond while rows come, every few
+ * milliseconds otherwise. eod   asks for work (.silt.next), plans over the current view, writes the
+ * stage file, stages, reports. Interval parts go on being added meanwhile: they have higher EOI
+ * numbers than the request. dbm   asks for work and gets none in this release: tiers have their
+ * own.
  *
- * Every exit is ordinary: the manager starts the worker again, which begins at the view as it then is.
+ * Every exit is ordinary: the manager starts the worker again, which begins at the view as it then
+ * is.
  */
 #include "cmd/worker.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -31,7 +34,9 @@
 #define WORKER_CALL_MS    120000
 #define WORKER_CONNECT_MS 10000
 #define WORKER_RETRY_MS   1000
-#define WORKER_STAGES_MAX 100000 /* files in <idb>/stage */
+#define WORKER_STAGES_MAX 100000    /* files in <idb>/stage */
+#define WORKER_LARGE      (1 << 20) /* bytes of a block that goes back to the kernel when it is freed \
+                                     */
 
 typedef struct {
     const char *name;
@@ -41,7 +46,8 @@ typedef struct {
     ViewCache cache;
     Domain domain;
     Client client;
-    int lock; /* shared, on the stage folder: a new manager waits until the workers of the last one are gone */
+    int lock; /* shared, on the stage folder: a new manager waits until the workers of the last one
+                 are gone */
 } Worker;
 
 static Err load(Worker *w)
@@ -52,8 +58,8 @@ static Err load(Worker *w)
     u32 count = 0;
     TRY(options_source(&w->options, &source));
     TRY(config_load(&w->config, &source, &findings, &count));
-    root_init(&w->root, w->config.name, w->config.idb->base, w->config.hdb->base, w->config.source->log_path,
-              w->config.date_tiers, w->config.date_tier_count);
+    root_init(&w->root, w->config.name, w->config.idb->base, w->config.hdb->base,
+              w->config.source->log_path, w->config.date_tiers, w->config.date_tier_count);
     view_cache_init(&w->cache, &w->root);
     TRY(dir_lock(dir_join(&w->root.memory, w->root.idb, "stage", NULL), false, &w->lock));
     TRY(client_open(&w->client, w->config.host, w->config.port, WORKER_CONNECT_MS));
@@ -73,7 +79,8 @@ static void unload(Worker *w)
 }
 
 /* Calls the manager: (function; worker; pid; third). */
-static Err call_manager(Worker *w, const char *function, const Value *third, Arena *a, Value *answer)
+static Err call_manager(Worker *w, const char *function, const Value *third, Arena *a,
+                        Value *answer)
 {
     Value request = value_list(a, third == NULL ? 3 : 4);
     Value *items = vec_value(&request.as.vec);
@@ -98,7 +105,8 @@ static Err finish_interval(Worker *w, Interval *interval, const WalRecord *r)
               (unsigned long long)interval_spilled(interval));
     while ((err = interval_stage(interval, &signal, r->end, &a, &result)) != E_OK) {
         log_fail(LOG_ERROR, "eoi.stage", err);
-        if (err != E_FULL && err != E_LIMIT && err != E_MEMORY) goto done; /* the process starts anew */
+        if (err != E_FULL && err != E_LIMIT && err != E_MEMORY)
+            goto done; /* the process starts anew */
         now_sleep_ms(WORKER_RETRY_MS);
         arena_reset(&a);
     }
@@ -110,8 +118,9 @@ done:
     return err;
 }
 
-/* Parks a record that no longer fits the configured schema (it was published under an older one): published once more it is
- * refused, kept in the dead-letter log and counted. Nothing is dropped silently (O-21). */
+/* Parks a record that no longer fits the configured schema (it was published under an older one):
+ * published once more it is refused, kept in the dead-letter log and counted. Nothing is dropped
+ * silently (O-21). */
 static Err park(Worker *w, const WalRecord *r)
 {
     Err err = E_OK;
@@ -119,9 +128,10 @@ static Err park(Worker *w, const WalRecord *r)
     Buf message = {0};
     Value answer;
     u64 at = 0;
-    static const u8 head[] = {QT_LIST, 0, 3, 0, 0, 0, 256 - QT_SYMBOL, 'u', 'p', 'd', 0, 256 - QT_SYMBOL};
-    log_event(LOG_ERROR, "eoi.schema", "position %llu: %s; kept in the dead-letter log", (unsigned long long)r->position,
-              fail_text());
+    static const u8 head[] = {QT_LIST,         0,   3,   0,   0, 0,
+                              256 - QT_SYMBOL, 'u', 'p', 'd', 0, 256 - QT_SYMBOL};
+    log_event(LOG_ERROR, "eoi.schema", "position %llu: %s; kept in the dead-letter log",
+              (unsigned long long)r->position, fail_text());
     TRY(wire_begin(&message, WIRE_SYNC, &at));
     TRY(buf_append(&message, head, sizeof head));
     TRY(buf_append(&message, r->table.data, r->table.size));
@@ -206,7 +216,8 @@ static void day_progress(void *arg, u64 done, u64 all)
     i64 now = now_mono();
     if (now - *last < 10000000000ll) return;
     *last = now;
-    log_event(LOG_INFO, "eod.progress", "%llu of %llu dates", (unsigned long long)done, (unsigned long long)all);
+    log_event(LOG_INFO, "eod.progress", "%llu of %llu dates", (unsigned long long)done,
+              (unsigned long long)all);
 }
 
 static Err run_day(Worker *w, const DayOrder *order)
@@ -238,8 +249,8 @@ static Err run_day(Worker *w, const DayOrder *order)
                     .threads = proc_cpus(),
                     .progress = day_progress,
                     .arg = &last};
-    log_event(LOG_INFO, "eod.started", "request %llu: %u dates, %u interval parts", (unsigned long long)order->seq,
-              plan.date_count, plan.taken_count);
+    log_event(LOG_INFO, "eod.started", "request %llu: %u dates, %u interval parts",
+              (unsigned long long)order->seq, plan.date_count, plan.taken_count);
     TRY(day_stage(&plan, &o, &a, &result));
     TRY(job_result_value(&result, &a, &value));
     TRY(call_manager(w, ".silt.staged", &value, &a, &answer));
@@ -250,8 +261,8 @@ done:
     return err;
 }
 
-/* Removes what earlier jobs staged and did not see published: their results can no longer be. There is one eod at a time, and
- * the manager takes none from a dead one. */
+/* Removes what earlier jobs staged and did not see published: their results can no longer be. There
+ * is one eod at a time, and the manager takes none from a dead one. */
 static Err undo_days(Worker *w)
 {
     Err err = E_OK;
@@ -259,7 +270,8 @@ static Err undo_days(Worker *w)
     View *v = NULL;
     DirEntry *entries = NULL;
     u64 count = 0, removed = 0, job = 0;
-    err = dir_list(dir_join(&a, w->root.idb, "stage", NULL), WORKER_STAGES_MAX, &a, &entries, &count);
+    err =
+        dir_list(dir_join(&a, w->root.idb, "stage", NULL), WORKER_STAGES_MAX, &a, &entries, &count);
     if (err == E_NOT_FOUND) err = E_OK;
     if (err != E_OK || count == 0) goto done;
     TRY(view_open(&w->cache, true, &v));
@@ -267,7 +279,8 @@ static Err undo_days(Worker *w)
         if (!root_numbered(str_of(entries[i].name), "eod", &job)) continue;
         TRY(publish_stage_undo(&w->root, v, entries[i].name, &removed));
         if (removed > 0)
-            log_event(LOG_INFO, "eod.undone", "%s: %llu folders", entries[i].name, (unsigned long long)removed);
+            log_event(LOG_INFO, "eod.undone", "%s: %llu folders", entries[i].name,
+                      (unsigned long long)removed);
     }
 done:
     if (v != NULL) view_close(&w->cache, v);
@@ -325,13 +338,19 @@ int worker_main(int argc, char **argv)
     w->lock = -1;
     Option options[] = {OPTIONS_COMMON(w->options), {0}};
     TRY(options_parse(&argc, argv, options));
-    if (argc != 2) TRY(fail(E_USAGE, "silt worker is started by silt sm: silt worker eoi|eod|dbm ASSEMBLY"));
+    if (argc != 2)
+        TRY(fail(E_USAGE, "silt worker is started by silt sm: silt worker eoi|eod|dbm ASSEMBLY"));
     w->name = argv[0];
     w->options.file = argv[1];
     bool eoi = strcmp(w->name, "eoi") == 0, eod = strcmp(w->name, "eod") == 0;
-    if (!eoi && !eod && strcmp(w->name, "dbm") != 0) TRY(fail(E_USAGE, "there is no worker %s", w->name));
+    if (!eoi && !eod && strcmp(w->name, "dbm") != 0)
+        TRY(fail(E_USAGE, "there is no worker %s", w->name));
     TRY(options_log(&w->options, w->name));
     TRY(fault_init(w->name));
+    /* Columns come and go in sizes that change; kept back by malloc they would count against
+     * memoryLimit. */
+    if (mallopt(M_MMAP_THRESHOLD, WORKER_LARGE) != 1)
+        log_event(LOG_WARN, "worker.memory", "mallopt is refused");
     TRY(load(w));
     TRY(eoi ? run_eoi(w) : eod ? run_eod(w) : run_dbm(w));
 done:

@@ -1,7 +1,9 @@
 /*
- * worker: the manager's children: eoi follows the stream and stages intervals, eod stages days, dbm waits.
+ * worker: the manager's children: eoi follows the stream and stages intervals, eod stages days, dbm
+ * waits.
  *
- * They only stage: what they make counts when the manager has published it. They end when the manager does.
+ * They only stage: what they make counts when the manager has published it. They end when the
+ * manager does.
  */
 #ifndef CMD_WORKER_H
 #define CMD_WORKER_H

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -144,6 +145,13 @@ Err proc_self(Arena *a, char **path)
     ssize_t size = readlink("/proc/self/exe", text, sizeof text);
     if (size < 0) return fail_errno(errno, "/proc/self/exe: read link");
     if (size == sizeof text) return fail(E_LIMIT, "/proc/self/exe: path too long");
+    text[size] = 0;
+    /* replaced or removed since we started: a child of ours still reaches our own program by it */
+    struct stat st;
+    if (stat(text, &st) != 0) {
+        *path = arena_text(a, "/proc/self/exe", sizeof "/proc/self/exe" - 1);
+        return E_OK;
+    }
     *path = arena_text(a, text, (u64)size);
     return E_OK;
 }

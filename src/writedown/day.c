@@ -1,15 +1,16 @@
 /*
  * day: the EOD job: interval parts and the date parts they join become new date parts.
  *
- * A day's rows stand in: its date part (if there is one), the main parts of intervals filed under it, and its slices of late
- * parts. For each day and table these are runs in order of stream position, merged by sortColsDisk into
- * <store>/<date>/<view>/<table>. A run is in order already when sortColsDisk begins like the order it was written in; else it is
- * looked at, and sorted into pieces in the spill folder when it is not. Tables that only the old date part has (they left
- * the configuration) are carried over by hard links, so nothing is lost (O-65).
+ * A day's rows stand in: its date part (if there is one), the main parts of intervals filed under
+ * it, and its slices of late parts. For each day and table these are runs in order of stream
+ * position, merged by sortColsDisk into <store>/<date>/<view>/<table>. A run is in order already
+ * when sortColsDisk begins like the order it was written in; else it is looked at, and sorted into
+ * pieces in the spill folder when it is not. Tables that only the old date part has (they left the
+ * configuration) are carried over by hard links, so nothing is lost (O-65).
  *
- * Failure: folders made here are removed; the view did not change. Memory: the merges' chunks, and the piece being
- * sorted, each bounded by memory_max. Threads: eodPeachLevel decides what runs on the pool: dates, tables, or columns (inside the
- * merge); only the highest named has effect.
+ * Failure: folders made here are removed; the view did not change. Memory: the merges' chunks, and
+ * the piece being sorted, each bounded by memory_max. Threads: eodPeachLevel decides what runs on
+ * the pool: dates, tables, or columns (inside the merge); only the highest named has effect.
  */
 #include "writedown/day.h"
 
@@ -41,7 +42,8 @@ static void part_days(const Part *p, i32 *days, u32 *count)
     for (u32 t = 0; t < p->table_count; t++) {
         const PartTable *table = &p->tables[t];
         if (!p->late && table->rows > 0) add_day(days, count, p->day);
-        for (u32 s = 0; p->late && s < table->slice_count; s++) add_day(days, count, table->slices[s].day);
+        for (u32 s = 0; p->late && s < table->slice_count; s++)
+            add_day(days, count, table->slices[s].day);
     }
 }
 
@@ -55,7 +57,8 @@ static int compare_dates(const void *a, const void *b)
 static u64 day_bound(const Part *p)
 {
     u64 n = 1;
-    for (u32 t = 0; t < p->table_count; t++) n += p->tables[t].slice_count;
+    for (u32 t = 0; t < p->table_count; t++)
+        n += p->tables[t].slice_count;
     return n;
 }
 
@@ -100,7 +103,8 @@ Err day_paths(const DayPlan *plan, const Root *root, Arena *a, const char ***pat
 {
     *count = plan->date_count;
     *paths = arena_alloc(a, (plan->date_count + 1u) * sizeof(char *));
-    for (u32 i = 0; i < plan->date_count; i++) (*paths)[i] = date_path(plan, &plan->dates[i], root, a);
+    for (u32 i = 0; i < plan->date_count; i++)
+        (*paths)[i] = date_path(plan, &plan->dates[i], root, a);
     return E_OK;
 }
 
@@ -124,11 +128,12 @@ typedef struct {
 
 typedef struct {
     Task *tasks;
-    u32 tables;     /* tasks of one date stand together */
+    u32 tables; /* tasks of one date stand together */
     bool by_table;
 } Stage;
 
-/* Whether rows in the order of one place are in the order of another for sure: its keys begin the same. */
+/* Whether rows in the order of one place are in the order of another for sure: its keys begin the
+ * same. */
 static bool same_order(const Schema *s, Place written, Place wanted)
 {
     if (s->sort_count[wanted] > s->sort_count[written]) return false;
@@ -144,7 +149,8 @@ static u32 list_sources(const Task *t, Source *sources)
     const DayDate *d = t->date;
     if (d->existing != NULL) {
         const PartTable *table = view_part_table(d->existing, t->schema->name);
-        if (table != NULL && table->rows > 0) sources[n++] = (Source){d->existing, table, 0, table->rows, true};
+        if (table != NULL && table->rows > 0)
+            sources[n++] = (Source){d->existing, table, 0, table->rows, true};
     }
     for (u32 i = 0; i < d->source_count; i++) {
         const Part *p = d->sources[i].part;
@@ -153,21 +159,25 @@ static u32 list_sources(const Task *t, Source *sources)
         if (d->sources[i].whole) sources[n++] = (Source){p, table, 0, table->rows, false};
         for (u32 s = 0; !d->sources[i].whole && s < table->slice_count; s++)
             if (table->slices[s].day == d->day)
-                sources[n++] = (Source){p, table, table->slices[s].from, table->slices[s].to, false};
+                sources[n++] =
+                    (Source){p, table, table->slices[s].from, table->slices[s].to, false};
     }
     return n;
 }
 
-/* Rows that may be sorted at once: keys, ranks, permutation and the sort's own arrays are about 48 bytes a row. */
+/* Rows that may be sorted at once: keys, ranks, permutation and the sort's own arrays are about 48
+ * bytes a row. */
 static u64 piece_rows(const DayOptions *o)
 {
     u64 bytes = o->memory_max / 4;
-    if (o->sort_limit_gb > 0 && o->sort_limit_gb * 1e9 < (f64)bytes) bytes = (u64)(o->sort_limit_gb * 1e9);
+    if (o->sort_limit_gb > 0 && o->sort_limit_gb * 1e9 < (f64)bytes)
+        bytes = (u64)(o->sort_limit_gb * 1e9);
     return MAX(bytes / 48, 65536);
 }
 
 /* Opens a source as one run, or as several sorted pieces when its order differs. */
-static Err open_source(const Task *t, const Source *s, u32 number, Arena *a, MergeRun **runs, u32 *count)
+static Err open_source(const Task *t, const Source *s, u32 number, Arena *a, MergeRun **runs,
+                       u32 *count)
 {
     Err err = E_OK;
     bool sorted = s->in_disk_order || same_order(t->schema, PLACE_ORD, PLACE_DISK);
@@ -184,8 +194,8 @@ static Err open_source(const Task *t, const Source *s, u32 number, Arena *a, Mer
     MergeTarget target = {.schema = t->schema,
                           .place = PLACE_DISK,
                           .domain = t->options->domain,
-                          .path = arena_format(a, "%s/spill/eod.%s.%d.%u", t->options->root->idb, t->schema->name,
-                                               t->date->day, number)};
+                          .path = arena_format(a, "%s/spill/eod.%s.%d.%u", t->options->root->idb,
+                                               t->schema->name, t->date->day, number)};
     TRY(dir_make_all(dir_join(a, t->options->root->idb, "spill", NULL)));
     MergeRun *whole = run;
     err = merge_sort_pieces(&target, whole, piece_rows(t->options), a, runs, count);
@@ -248,8 +258,8 @@ static Err stage_table(Task *t)
     TRY(merge_add(&m, runs, run_count));
     TRY(merge_finish(&m));
     if (m.rows != rows)
-        TRY(fail(E_CORRUPT, "%s: %llu rows merged, %llu expected", target.path, (unsigned long long)m.rows,
-                 (unsigned long long)rows));
+        TRY(fail(E_CORRUPT, "%s: %llu rows merged, %llu expected", target.path,
+                 (unsigned long long)m.rows, (unsigned long long)rows));
     t->result = (PartTable){.name = t->schema->name,
                             .rows = m.rows,
                             .bytes = m.bytes,
@@ -275,7 +285,8 @@ static Err date_task(void *arg, u64 i)
 {
     Stage *stage = arg;
     Task *tasks = &stage->tasks[i * stage->tables];
-    return pool_run(stage->tables, stage->by_table ? tasks[0].options->threads : 1, table_task, tasks);
+    return pool_run(stage->tables, stage->by_table ? tasks[0].options->threads : 1, table_task,
+                    tasks);
 }
 
 /* Links the files of a table that the configuration no longer has into the new part. */
@@ -284,18 +295,21 @@ static Err carry_table(const Part *old, const PartTable *table, const char *path
     Err err = E_OK;
     DirEntry *entries = NULL;
     u64 count = 0;
-    char *from = dir_join(a, old->path, table->name, NULL), *to = dir_join(a, path, table->name, NULL);
+    char *from = dir_join(a, old->path, table->name, NULL),
+         *to = dir_join(a, path, table->name, NULL);
     TRY(dir_list(from, 3 * BOUND_COLUMNS_MAX, a, &entries, &count));
     TRY(dir_make(to));
     for (u64 i = 0; i < count; i++)
-        TRY(dir_hard_link(dir_join(a, from, entries[i].name, NULL), dir_join(a, to, entries[i].name, NULL)));
+        TRY(dir_hard_link(dir_join(a, from, entries[i].name, NULL),
+                          dir_join(a, to, entries[i].name, NULL)));
     TRY(dir_sync(to));
 done:
     return err;
 }
 
 /* Describes a staged date part, carrying over tables without a schema. */
-static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOptions *o, const Task *tasks, Arena *a, Part *p)
+static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOptions *o,
+                       const Task *tasks, Arena *a, Part *p)
 {
     Err err = E_OK;
     u32 old = date->existing == NULL ? 0 : date->existing->table_count;
@@ -306,7 +320,8 @@ static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOption
                 .made = plan->made,
                 .path = tasks[0].path};
     p->tables = arena_array(a, PartTable, o->tables->count + old);
-    for (u32 t = 0; t < o->tables->count; t++) p->tables[p->table_count++] = tasks[t].result;
+    for (u32 t = 0; t < o->tables->count; t++)
+        p->tables[p->table_count++] = tasks[t].result;
     for (u32 t = 0; t < old; t++) {
         const PartTable *table = &date->existing->tables[t];
         if (schema_table(o->tables, str_of(table->name)) != NULL) continue;
@@ -333,7 +348,8 @@ Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *res
         TRY(dir_remove_all(path));
         TRY(dir_make_all(path));
         for (u32 t = 0; t < tables; t++)
-            tasks[d * tables + t] = (Task){plan, o, &plan->dates[d], o->tables->tables[t], path, {0}};
+            tasks[d * tables + t] =
+                (Task){plan, o, &plan->dates[d], o->tables->tables[t], path, {0}};
     }
     Stage stage = {tasks, tables, o->by_table && !o->by_part};
     TRY(pool_run(plan->date_count, o->by_part ? o->threads : 1, date_task, &stage));
@@ -349,7 +365,8 @@ Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *res
     result->ns = now_mono() - began;
 done:
     for (u32 d = 0; err != E_OK && d < plan->date_count; d++) {
-        if (dir_remove_all(date_path(plan, &plan->dates[d], o->root, a)) != E_OK) break; /* the stage file has it */
+        if (dir_remove_all(date_path(plan, &plan->dates[d], o->root, a)) != E_OK)
+            break; /* the stage file has it */
     }
     return err;
 }

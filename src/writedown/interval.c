@@ -1,17 +1,18 @@
 /*
  * interval: the EOI job: rows of a stretch of the stream become an interval part.
  *
- * Rows of each table stand in one Batch in order of arrival. A table that passes its blockSize, or the largest one when memory
- * runs out, is sorted by (day, sortColsOrd) and written as a run to the spill folder; a run remembers which rows belong to
- * which day. At the signal:
- *     no runs of a table:  sort by (day, sortColsOrd), the interval's day first, and write both parts from memory
- *     else:                what is in memory becomes the last run; merge the slices of each day
- * Rows of the interval's own day form the main part; all others the late part, day after day, each a slice.
- * The main part stands at data/<day>/<seq>, the late part at data/<first late day>/<seq>.
+ * Rows of each table stand in one Batch in order of arrival. A table that passes its blockSize, or
+ * the largest one when memory runs out, is sorted by (day, sortColsOrd) and written as a run to the
+ * spill folder; a run remembers which rows belong to which day. At the signal: no runs of a table:
+ * sort by (day, sortColsOrd), the interval's day first, and write both parts from memory else: what
+ * is in memory becomes the last run; merge the slices of each day Rows of the interval's own day
+ * form the main part; all others the late part, day after day, each a slice. The main part stands
+ * at data/<day>/<seq>, the late part at data/<first late day>/<seq>.
  *
- * States: collecting -- interval_take --> collecting; -- interval_stage --> staged (rows kept) -- interval_done -->
- * collecting. A failed stage removes its folders and stays collecting. Spill files mean nothing after a restart.
- * Threads: the caller's; tables are sorted and written in parallel on the pool, each task owning one table.
+ * States: collecting -- interval_take --> collecting; -- interval_stage --> staged (rows kept) --
+ * interval_done --> collecting. A failed stage removes its folders and stays collecting. Spill
+ * files mean nothing after a restart. Threads: the caller's; tables are sorted and written in
+ * parallel on the pool, each task owning one table.
  */
 #include "writedown/interval.h"
 
@@ -59,7 +60,7 @@ struct Interval {
     u64 bytes;
     u64 spill_count; /* runs ever written: names them */
     Arena memory;
-    Arena runs;      /* paths and slices of runs; emptied by interval_done */
+    Arena runs; /* paths and slices of runs; emptied by interval_done */
     /* while it is staged */
     const JobSignal *signal;
     const char *main_path, *late_path;
@@ -101,8 +102,8 @@ static Err enumerate(Interval *i, const Held *h)
     return E_OK;
 }
 
-/* Fills days[] with the day of each row, or `first` replaced by INT32_MIN so that it sorts first; false when all rows
- * have the same class and no key is needed. */
+/* Fills days[] with the day of each row, or `first` replaced by INT32_MIN so that it sorts first;
+ * false when all rows have the same class and no key is needed. */
 static bool day_keys(const Held *h, bool has_first, i32 first)
 {
     const i64 *times = held_times(h);
@@ -124,11 +125,13 @@ static Err sort_rows(Held *h, bool has_first, i32 first)
     u64 count = 0;
     bool sorted = false;
     u64 rows = h->batch.rows;
-    if (rows >= UINT32_MAX) return fail(E_LIMIT, "table %s: too many rows in one interval", h->schema->name);
+    if (rows >= UINT32_MAX)
+        return fail(E_LIMIT, "table %s: too many rows in one interval", h->schema->name);
     h->perm = malloc((rows + 1) * sizeof(u32));
     h->days = malloc((rows + 1) * sizeof(i32));
     if (h->perm == NULL || h->days == NULL)
-        TRY(fail(E_MEMORY, "table %s: no memory to sort %llu rows", h->schema->name, (unsigned long long)rows));
+        TRY(fail(E_MEMORY, "table %s: no memory to sort %llu rows", h->schema->name,
+                 (unsigned long long)rows));
     TRY(splay_sort_keys(&h->batch, PLACE_ORD, &a, &keys, &count));
     bool mixed = day_keys(h, has_first, first);
     SortKey *all = arena_array(&a, SortKey, count + 1);
@@ -159,7 +162,8 @@ static void find_slices(const Held *h, u64 from, u64 to, Arena *a, PartSlice **s
     n = 0;
     for (u64 r = from; r < to; r++) {
         i32 day = h->days[h->perm[r]];
-        if (r == from || day != h->days[h->perm[r - 1]]) (*slices)[n++] = (PartSlice){day, r - from, r - from};
+        if (r == from || day != h->days[h->perm[r - 1]])
+            (*slices)[n++] = (PartSlice){day, r - from, r - from};
         (*slices)[n - 1].to = r - from + 1;
     }
 }
@@ -179,7 +183,8 @@ static Err spill(Interval *i, Held *h)
     SplayOut out = {0};
     Spill run = {.rows = h->batch.rows};
     if (run.rows == 0) return E_OK;
-    run.path = arena_format(&i->runs, "%s/%s.%llu", i->spill, h->schema->name, (unsigned long long)i->spill_count++);
+    run.path = arena_format(&i->runs, "%s/%s.%llu", i->spill, h->schema->name,
+                            (unsigned long long)i->spill_count++);
     TRY(dir_make_all(i->spill));
     TRY(dir_remove_all(run.path));
     TRY(enumerate(i, h));
@@ -204,7 +209,8 @@ done:
     return err == E_OK ? E_OK : fail_note(err, "spilling table %s", h->schema->name);
 }
 
-/* Makes room when all tables together hold more than the bound allows: half of it is left for sorting. */
+/* Makes room when all tables together hold more than the bound allows: half of it is left for
+ * sorting. */
 static Err keep_bound(Interval *i)
 {
     u64 bound = i->options.memory_max == 0 ? UINT64_MAX : i->options.memory_max * 2 / 5;
@@ -225,7 +231,9 @@ Err interval_take(Interval *i, const WalRecord *r)
     if (at < 0) return E_OK; /* a table that the configuration no longer has */
     Held *h = &i->tables[at];
     Err err = batch_append_wire(&h->batch, r->body, r->size);
-    if (err != E_OK) return fail_note(err, "table %s, position %llu", h->schema->name, (unsigned long long)r->position);
+    if (err != E_OK)
+        return fail_note(err, "table %s, position %llu", h->schema->name,
+                         (unsigned long long)r->position);
     u64 bytes = batch_bytes(&h->batch);
     i->bytes += bytes - h->bytes;
     h->bytes = bytes;
@@ -236,7 +244,8 @@ Err interval_take(Interval *i, const WalRecord *r)
 /* Starts the description of a table in a part. */
 static PartTable describe(const Schema *s)
 {
-    return (PartTable){.name = s->name, .schema_hash = s->hash, .time_min = INT64_MAX, .time_max = INT64_MIN};
+    return (PartTable){
+        .name = s->name, .schema_hash = s->hash, .time_min = INT64_MAX, .time_max = INT64_MIN};
 }
 
 /* Widens the time range of a table by sorted rows perm[0..count). */
@@ -251,11 +260,13 @@ static void time_range(const Held *h, const u32 *perm, u64 count, PartTable *t)
 }
 
 /* Writes rows perm[0..count) of memory as one table of a part; finish_tables ends and syncs it. */
-static Err write_rows(Interval *i, Held *h, const char *part, const u32 *perm, u64 count, PartTable *t, SplayOut *out)
+static Err write_rows(Interval *i, Held *h, const char *part, const u32 *perm, u64 count,
+                      PartTable *t, SplayOut *out)
 {
     Err err = E_OK;
     Arena a = {0};
-    TRY(splay_out_open(out, dir_join(&a, part, h->schema->name, NULL), h->schema, PLACE_ORD, count));
+    TRY(splay_out_open(out, dir_join(&a, part, h->schema->name, NULL), h->schema, PLACE_ORD,
+                       count));
     TRY(splay_out_batch(out, &h->batch, perm, count, i->options.domain));
     t->rows = count;
     time_range(h, perm, count, t);
@@ -271,7 +282,8 @@ static u32 day_runs(const Held *h, Splay *splays, i32 day, MergeRun *runs)
     for (u32 r = 0; r < h->run_count; r++)
         for (u32 s = 0; s < h->runs[r].slice_count; s++)
             if (h->runs[r].slices[s].day == day)
-                runs[n++] = (MergeRun){&splays[r], h->runs[r].rows, h->runs[r].slices[s].from, h->runs[r].slices[s].to};
+                runs[n++] = (MergeRun){&splays[r], h->runs[r].rows, h->runs[r].slices[s].from,
+                                       h->runs[r].slices[s].to};
     return n;
 }
 
@@ -286,7 +298,8 @@ static i32 *spilled_days(const Held *h, i32 skip, Arena *a, u32 *count)
 {
     u64 most = 0;
     u32 n = 0;
-    for (u32 r = 0; r < h->run_count; r++) most += h->runs[r].slice_count;
+    for (u32 r = 0; r < h->run_count; r++)
+        most += h->runs[r].slice_count;
     i32 *days = arena_array(a, i32, most + 1);
     for (u32 r = 0; r < h->run_count; r++)
         for (u32 s = 0; s < h->runs[r].slice_count; s++)
@@ -299,7 +312,8 @@ static i32 *spilled_days(const Held *h, i32 skip, Arena *a, u32 *count)
 }
 
 /* Merges the given days of a table's runs, one behind the other, as one table of a part. */
-static Err merge_days(Interval *i, Held *h, Splay *splays, const char *part, const i32 *days, u32 day_count, PartTable *t)
+static Err merge_days(Interval *i, Held *h, Splay *splays, const char *part, const i32 *days,
+                      u32 day_count, PartTable *t)
 {
     Err err = E_OK;
     Merge m = {0};
@@ -337,12 +351,16 @@ static Err stage_runs(Interval *i, Held *h)
     Arena a = {0};
     u32 late_count = 0;
     Splay *splays = arena_array(&a, Splay, h->run_count);
-    for (u32 r = 0; r < h->run_count; r++) TRY(splay_open(&splays[r], h->runs[r].path));
-    if (i->main_path != NULL) TRY(merge_days(i, h, splays, i->main_path, &i->signal->day, 1, &h->main));
+    for (u32 r = 0; r < h->run_count; r++)
+        TRY(splay_open(&splays[r], h->runs[r].path));
+    if (i->main_path != NULL)
+        TRY(merge_days(i, h, splays, i->main_path, &i->signal->day, 1, &h->main));
     i32 *late = spilled_days(h, i->signal->day, &a, &late_count);
-    if (i->late_path != NULL) TRY(merge_days(i, h, splays, i->late_path, late, late_count, &h->late));
+    if (i->late_path != NULL)
+        TRY(merge_days(i, h, splays, i->late_path, late, late_count, &h->late));
 done:
-    for (u32 r = 0; r < h->run_count; r++) splay_close(&splays[r]);
+    for (u32 r = 0; r < h->run_count; r++)
+        splay_close(&splays[r]);
     arena_free(&a);
     return err;
 }
@@ -353,11 +371,13 @@ static Err stage_memory(Interval *i, Held *h)
     Err err = E_OK;
     u64 late_rows = h->batch.rows - h->main_rows;
     const u32 *late = h->perm + h->main_rows;
-    if (i->main_path != NULL) TRY(write_rows(i, h, i->main_path, h->perm, h->main_rows, &h->main, &h->main_out));
+    if (i->main_path != NULL)
+        TRY(write_rows(i, h, i->main_path, h->perm, h->main_rows, &h->main, &h->main_out));
     if (i->late_path == NULL) goto done;
     TRY(write_rows(i, h, i->late_path, late, late_rows, &h->late, &h->late_out));
     if (late_rows > 0)
-        find_slices(h, h->main_rows, h->batch.rows, i->result_memory, &h->late.slices, &h->late.slice_count);
+        find_slices(h, h->main_rows, h->batch.rows, i->result_memory, &h->late.slices,
+                    &h->late.slice_count);
 done:
     return err;
 }
@@ -370,11 +390,13 @@ static Err sort_task(void *arg, u64 at)
     Err err = sort_rows(h, true, i->signal->day);
     if (err != E_OK) return err;
     h->main_rows = 0;
-    while (h->main_rows < h->batch.rows && h->days[h->perm[h->main_rows]] == INT32_MIN) h->main_rows++;
+    while (h->main_rows < h->batch.rows && h->days[h->perm[h->main_rows]] == INT32_MIN)
+        h->main_rows++;
     return E_OK;
 }
 
-/* find_slices of the result allocates in the result's arena: tables that have late rows go one at a time. */
+/* find_slices of the result allocates in the result's arena: tables that have late rows go one at a
+ * time. */
 static Err stage_task(void *arg, u64 at)
 {
     Interval *i = arg;
@@ -382,8 +404,8 @@ static Err stage_task(void *arg, u64 at)
     return h->run_count > 0 ? stage_runs(i, h) : stage_memory(i, h);
 }
 
-/* Ends and syncs everything that was written from memory, in one pass over all files: all are on their way to the device
- * before the first is waited for. */
+/* Ends and syncs everything that was written from memory, in one pass over all files: all are on
+ * their way to the device before the first is waited for. */
 static Err finish_tables(Interval *i, Arena *a)
 {
     SplayOut **outs = arena_alloc(a, (2 * (u64)i->table_count + 1) * sizeof(SplayOut *));
@@ -402,7 +424,8 @@ static Err finish_tables(Interval *i, Arena *a)
     return err;
 }
 
-/* The first late day of the tables; false when no row is late. *has_main tells rows of the interval's own day. */
+/* The first late day of the tables; false when no row is late. *has_main tells rows of the
+ * interval's own day. */
 static bool first_late_day(const Interval *i, i32 *first, bool *has_main)
 {
     bool late = false;
@@ -434,10 +457,12 @@ static Err part_folder(const char *path)
     return err == E_OK ? dir_make_all(path) : err;
 }
 
-static void add_part(const Interval *i, Arena *a, JobResult *result, const char *path, i32 day, bool late)
+static void add_part(const Interval *i, Arena *a, JobResult *result, const char *path, i32 day,
+                     bool late)
 {
     Part *p = &result->parts[result->part_count++];
-    *p = (Part){.kind = PART_INTERVAL, .day = day, .made = i->signal->seq, .path = path, .late = late};
+    *p = (Part){
+        .kind = PART_INTERVAL, .day = day, .made = i->signal->seq, .path = path, .late = late};
     p->table_count = i->table_count;
     p->tables = arena_array(a, PartTable, i->table_count);
     for (u32 t = 0; t < i->table_count; t++) {
@@ -447,7 +472,8 @@ static void add_part(const Interval *i, Arena *a, JobResult *result, const char 
     }
 }
 
-/* Tables with runs spill what they still hold, so that they are runs alone; then all symbols are made durable. */
+/* Tables with runs spill what they still hold, so that they are runs alone; then all symbols are
+ * made durable. */
 static Err settle(Interval *i, JobResult *result)
 {
     Err err = E_OK;
@@ -510,7 +536,8 @@ Err interval_done(Interval *i)
     Err err = E_OK;
     for (u32 t = 0; t < i->table_count; t++) {
         Held *h = &i->tables[t];
-        for (u32 r = 0; r < h->run_count; r++) TRY(dir_remove_all(h->runs[r].path));
+        for (u32 r = 0; r < h->run_count; r++)
+            TRY(dir_remove_all(h->runs[r].path));
         h->run_count = h->run_room = 0;
         h->runs = NULL;
         h->spilled = 0;
@@ -527,7 +554,8 @@ done:
 u64 interval_rows(const Interval *i)
 {
     u64 rows = 0;
-    for (u32 t = 0; t < i->table_count; t++) rows += i->tables[t].batch.rows;
+    for (u32 t = 0; t < i->table_count; t++)
+        rows += i->tables[t].batch.rows;
     return rows;
 }
 
@@ -536,7 +564,8 @@ u64 interval_bytes(const Interval *i) { return i->bytes; }
 u64 interval_spilled(const Interval *i)
 {
     u64 rows = 0;
-    for (u32 t = 0; t < i->table_count; t++) rows += i->tables[t].spilled;
+    for (u32 t = 0; t < i->table_count; t++)
+        rows += i->tables[t].spilled;
     return rows;
 }
 

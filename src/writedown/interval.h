@@ -1,10 +1,11 @@
 /*
  * interval: the EOI job: a range of the stream becomes an interval part (storage-manager.md 6).
  *
- * An Interval collects rows as they come (interval_take), keeps at most `memory_max` bytes, writes sorted runs to the spill folder when a
- * table passes its blockSize or memory runs out, and at the signal stages the parts (interval_stage): rows of the
- * interval's day in one part, rows of other days in a late part sorted by day first (with slices). Every table is in every part.
- * Empty intervals stage nothing (O-18).
+ * An Interval collects rows as they come (interval_take), keeps at most `memory_max` bytes, writes
+ * sorted runs to the spill folder when a table passes its blockSize or memory runs out, and at the
+ * signal stages the parts (interval_stage): rows of the interval's day in one part, rows of other
+ * days in a late part sorted by day first (with slices). Every table is in every part. Empty
+ * intervals stage nothing (O-18).
  */
 #ifndef WRITEDOWN_INTERVAL_H
 #define WRITEDOWN_INTERVAL_H
@@ -20,9 +21,9 @@ typedef struct Interval Interval;
 typedef struct {
     const Root *root;
     const SchemaSet *tables;
-    Domain *domain;     /* the writer's */
-    u64 memory_max;     /* bytes of rows held, all tables together */
-    u64 chunk_rows;     /* chunkSize */
+    Domain *domain; /* the writer's */
+    u64 memory_max; /* bytes of rows held, all tables together */
+    u64 chunk_rows; /* chunkSize */
     int threads;
 } IntervalOptions;
 
@@ -32,11 +33,14 @@ MUST_USE Err interval_make(Interval **i, const IntervalOptions *o);
 /* Takes a data record's rows. May spill. */
 MUST_USE Err interval_take(Interval *i, const WalRecord *r);
 
-/* Stages the interval that the signal ends: writes, syncs, and describes the parts in `result` (in the arena; part keys are left
- * 0, the manager numbers them). On failure what was made is removed, the rows are kept, and it can be called again. */
-MUST_USE Err interval_stage(Interval *i, const JobSignal *s, u64 watermark, Arena *a, JobResult *result);
+/* Stages the interval that the signal ends: writes, syncs, and describes the parts in `result` (in
+ * the arena; part keys are left 0, the manager numbers them). On failure what was made is removed,
+ * the rows are kept, and it can be called again. */
+MUST_USE Err interval_stage(Interval *i, const JobSignal *s, u64 watermark, Arena *a,
+                            JobResult *result);
 
-/* Forgets the rows of the staged interval (after the manager took the result) and its spill files. */
+/* Forgets the rows of the staged interval (after the manager took the result) and its spill
+ * files. */
 MUST_USE Err interval_done(Interval *i);
 
 /* Rows and bytes held in memory; rows spilled. */

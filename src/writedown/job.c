@@ -1,9 +1,10 @@
 /*
  * job: signals and results of writedown jobs as q values (storage-manager.md 4.4, 5, O-16).
  *
- * Signal: the three columns of a `_prtnEnd` row as a general list: signal (symbol: eoi, eod, eod-partial), endTS (timestamp),
- * opts (dictionary: seq, eodSeq, date, soiTS, intv). Result: a dictionary; its parts are a list of dictionaries, whose
- * tables are lists of dictionaries. What comes back from a worker is checked like any stranger's message.
+ * Signal: the three columns of a `_prtnEnd` row as a general list: signal (symbol: eoi, eod,
+ * eod-partial), endTS (timestamp), opts (dictionary: seq, eodSeq, date, soiTS, intv). Result: a
+ * dictionary; its parts are a list of dictionaries, whose tables are lists of dictionaries. What
+ * comes back from a worker is checked like any stranger's message.
  */
 #include "writedown/job.h"
 
@@ -33,7 +34,8 @@ Err job_encode_signal(Buf *b, const JobSignal *s)
 static Err entry_i64(const Value *dict, const char *key, i64 *out)
 {
     const Value *v = value_get(dict, key);
-    if (v == NULL || !value_int_of(v, out)) return fail(E_CORRUPT, "entry %s: an integer is missing", key);
+    if (v == NULL || !value_int_of(v, out))
+        return fail(E_CORRUPT, "entry %s: an integer is missing", key);
     return E_OK;
 }
 
@@ -57,7 +59,8 @@ Err job_decode_signal(const u8 *body, u64 size, JobSignal *s)
     i64 day = 0, intv = 0;
     *s = (JobSignal){0};
     TRY(wire_decode(body, size, &a, &row));
-    if (row.type != QT_LIST || row.as.vec.count != 3) TRY(fail(E_CORRUPT, "_prtnEnd: not a list of three"));
+    if (row.type != QT_LIST || row.as.vec.count != 3)
+        TRY(fail(E_CORRUPT, "_prtnEnd: not a list of three"));
     const Value *items = vec_value(&row.as.vec);
     if (!value_text(&items[0], &signal) || items[2].type != QT_DICT)
         TRY(fail(E_CORRUPT, "_prtnEnd: signal and opts expected"));
@@ -103,7 +106,8 @@ static Value table_value(const PartTable *t, Arena *a)
 static Value part_value(const Part *p, Arena *a)
 {
     Value tables = value_list(a, p->table_count);
-    for (u32 i = 0; i < p->table_count; i++) vec_value(&tables.as.vec)[i] = table_value(&p->tables[i], a);
+    for (u32 i = 0; i < p->table_count; i++)
+        vec_value(&tables.as.vec)[i] = table_value(&p->tables[i], a);
     Value d = value_dict(a, 8);
     value_put(&d, "kind", value_long(p->kind));
     value_put(&d, "key", value_long(p->key));
@@ -119,7 +123,8 @@ static Value part_value(const Part *p, Arena *a)
 Err job_result_value(const JobResult *r, Arena *a, Value *v)
 {
     Value parts = value_list(a, r->part_count);
-    for (u32 i = 0; i < r->part_count; i++) vec_value(&parts.as.vec)[i] = part_value(&r->parts[i], a);
+    for (u32 i = 0; i < r->part_count; i++)
+        vec_value(&parts.as.vec)[i] = part_value(&r->parts[i], a);
     *v = value_dict(a, 7);
     value_put(v, "seq", value_long((i64)r->seq));
     value_put(v, "watermark", value_long((i64)r->watermark));
@@ -144,7 +149,8 @@ static Err parse_slices(const Value *d, PartTable *t, Arena *a)
     u64 row = 0;
     for (u32 i = 0; i < t->slice_count; i++) {
         i64 day = triples[3 * i], from = triples[3 * i + 1], to = triples[3 * i + 2];
-        if (day < INT32_MIN || day > INT32_MAX || from < 0 || (u64)from != row || to < from || (u64)to > t->rows)
+        if (day < INT32_MIN || day > INT32_MAX || from < 0 || (u64)from != row || to < from ||
+            (u64)to > t->rows)
             return fail(E_CORRUPT, "table %s: slice %u is out of order", t->name, i);
         t->slices[i] = (PartSlice){(i32)day, (u64)from, (u64)to};
         row = (u64)to;
@@ -191,8 +197,8 @@ static Err parse_part(const Value *d, Arena *a, Part *p)
         TRY(fail(E_CORRUPT, "a part has no absolute path"));
     if (tables == NULL || tables->type != QT_LIST || tables->as.vec.count > BOUND_TABLES_MAX)
         TRY(fail(E_CORRUPT, "a part has no list of tables"));
-    if ((kind != PART_INTERVAL && kind != PART_DATE) || key < INT32_MIN || key > INT32_MAX || day < INT32_MIN ||
-        day > INT32_MAX || tier < 0 || tier > 255)
+    if ((kind != PART_INTERVAL && kind != PART_DATE) || key < INT32_MIN || key > INT32_MAX ||
+        day < INT32_MIN || day > INT32_MAX || tier < 0 || tier > 255)
         TRY(fail(E_CORRUPT, "a part has a number out of range"));
     p->kind = (PartKind)kind;
     p->key = (i32)key;
@@ -202,7 +208,8 @@ static Err parse_part(const Value *d, Arena *a, Part *p)
     p->path = str_dup(a, path);
     p->table_count = (u32)tables->as.vec.count;
     p->tables = arena_array(a, PartTable, p->table_count);
-    for (u32 i = 0; i < p->table_count; i++) TRY(parse_table(&vec_value(&tables->as.vec)[i], a, &p->tables[i]));
+    for (u32 i = 0; i < p->table_count; i++)
+        TRY(parse_table(&vec_value(&tables->as.vec)[i], a, &p->tables[i]));
 done:
     return err;
 }
@@ -223,7 +230,8 @@ Err job_result_parse(const Value *v, Arena *a, JobResult *r)
         TRY(fail(E_CORRUPT, "a job's result has no list of parts"));
     r->part_count = (u32)value_count(parts);
     r->parts = arena_array(a, Part, r->part_count);
-    for (u32 i = 0; i < r->part_count; i++) TRY(parse_part(&vec_value(&parts->as.vec)[i], a, &r->parts[i]));
+    for (u32 i = 0; i < r->part_count; i++)
+        TRY(parse_part(&vec_value(&parts->as.vec)[i], a, &r->parts[i]));
 done:
     return err;
 }

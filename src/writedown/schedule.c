@@ -1,9 +1,10 @@
 /*
  * schedule: when the next interval ends (storage-manager.md 5, O-05, O-17).
  *
- * Boundaries are offset + k * freq since 2000.01.01 midnight UTC, so they are the same after every restart, and for
- * lengths that divide a day they fall on midnight plus offset. After a stop that spanned several boundaries one
- * interval covers them all. Time that goes back decides nothing: `due` is always after the last signal's end.
+ * Boundaries are offset + k * freq since 2000.01.01 midnight UTC, so they are the same after every
+ * restart, and for lengths that divide a day they fall on midnight plus offset. After a stop that
+ * spanned several boundaries one interval covers them all. Time that goes back decides nothing:
+ * `due` is always after the last signal's end.
  */
 #include "writedown/schedule.h"
 

@@ -1,8 +1,10 @@
 /*
- * schedule: when the next interval ends and whether it ends the day. Pure: clock, settings and the last signal in, decision out.
+ * schedule: when the next interval ends and whether it ends the day. Pure: clock, settings and the
+ * last signal in, decision out.
  *
- * Intervals are aligned to midnight UTC plus offset (O-05). A clock that went back signals nothing until it has caught up with the
- * last signal (O-17, P8). The first interval that ends at or after the day's end plus snap closes that day.
+ * Intervals are aligned to midnight UTC plus offset (O-05). A clock that went back signals nothing
+ * until it has caught up with the last signal (O-17, P8). The first interval that ends at or after
+ * the day's end plus snap closes that day.
  */
 #ifndef WRITEDOWN_SCHEDULE_H
 #define WRITEDOWN_SCHEDULE_H
@@ -14,14 +16,14 @@ typedef struct {
 } ScheduleSettings;
 
 typedef struct {
-    i64 start;    /* end of the last interval (start of the one that runs) */
-    i64 day_end;  /* days before it are closed: rows signalled before were taken by a day job */
+    i64 start;   /* end of the last interval (start of the one that runs) */
+    i64 day_end; /* days before it are closed: rows signalled before were taken by a day job */
 } ScheduleState;
 
 typedef struct {
-    i64 due;      /* wall time at which the running interval ends */
+    i64 due;       /* wall time at which the running interval ends */
     bool ends_day; /* its signal is an end-of-day signal */
-    i64 day_end;  /* the midnight that is closed by it */
+    i64 day_end;   /* the midnight that is closed by it */
 } ScheduleNext;
 
 /* The next signal for a state. */

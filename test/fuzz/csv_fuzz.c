@@ -1,15 +1,18 @@
 /*
- * csv_fuzz: any text as CSV of a table with every kind of column, in one piece and in two; both ways give the same rows.
+ * csv_fuzz: any text as CSV of a table with every kind of column, in one piece and in two; both
+ * ways give the same rows.
  */
 #include "base/fail.h"
 #include "table/csv.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-static SchemaColumn COLUMNS[] = {{.name = "a", .type = QT_TIMESTAMP}, {.name = "b", .type = QT_LONG},
-                                 {.name = "c", .type = QT_FLOAT},     {.name = "d", .type = QT_STRING},
-                                 {.name = "e", .type = QT_GUID},      {.name = "f", .type = QT_BOOLEAN}};
-static const Schema SCHEMA = {.name = "t", .column_count = 6, .columns = COLUMNS, .prtn = 0, .updated = -1};
+static SchemaColumn COLUMNS[] = {
+    {.name = "a", .type = QT_TIMESTAMP}, {.name = "b", .type = QT_LONG},
+    {.name = "c", .type = QT_FLOAT},     {.name = "d", .type = QT_STRING},
+    {.name = "e", .type = QT_GUID},      {.name = "f", .type = QT_BOOLEAN}};
+static const Schema SCHEMA = {
+    .name = "t", .column_count = 6, .columns = COLUMNS, .prtn = 0, .updated = -1};
 
 /* The rows read when the text is cut at `at`. */
 static u64 rows(Str text, u64 at, bool header, Err *err)
@@ -21,7 +24,8 @@ static u64 rows(Str text, u64 at, bool header, Err *err)
     *err = csv_feed(&c, (Str){text.data, at}, false, &b);
     if (*err == E_OK) *err = csv_feed(&c, (Str){text.data + at, text.size - at}, true, &b);
     u64 n = b.rows;
-    for (u32 i = 0; i < SCHEMA.column_count; i++) ASSERT(b.cols[i].count == n);
+    for (u32 i = 0; i < SCHEMA.column_count; i++)
+        ASSERT(b.cols[i].count == n);
     csv_free(&c);
     batch_free(&b);
     return n;

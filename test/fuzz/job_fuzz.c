@@ -15,7 +15,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     JobSignal s;
     if (job_decode_signal(data, size, &s) == E_OK) ASSERT(s.day >= INT32_MIN);
     if (wire_decode(data, size, &a, &v) == E_OK && job_result_parse(&v, &a, &r) == E_OK)
-        for (u32 i = 0; i < r.part_count; i++) ASSERT(r.parts[i].path[0] == '/');
+        for (u32 i = 0; i < r.part_count; i++)
+            ASSERT(r.parts[i].path[0] == '/');
     arena_free(&a);
     return 0;
 }

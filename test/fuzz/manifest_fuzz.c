@@ -1,6 +1,6 @@
 /*
- * manifest_fuzz: any text as a view's manifest and as a segment; what is read must be written and read
- * back. The checksum at the end is mended first, so that the fuzzer gets past it.
+ * manifest_fuzz: any text as a view's manifest and as a segment; what is read must be written and
+ * read back. The checksum at the end is mended first, so that the fuzzer gets past it.
  */
 #include "base/crc.h"
 #include "base/fail.h"
@@ -31,9 +31,11 @@ static void read_both(Str text, u32 crc)
     u32 count = 0;
     if (manifest_read_view(text, &root, &v, &segments, &count) == E_OK) ASSERT(count <= text.size);
     if (manifest_read_stage(text, &a, &paths, &count) == E_OK) ASSERT(count <= text.size);
-    if (manifest_read_segment(text, &root, crc, &s) == E_OK && manifest_write_segment(&out, &root, &s, &crc) == E_OK) {
+    if (manifest_read_segment(text, &root, crc, &s) == E_OK &&
+        manifest_write_segment(&out, &root, &s, &crc) == E_OK) {
         Segment again = {.kind = s.kind, .group = s.group};
-        ASSERT(manifest_read_segment((Str){(const char *)out.data, out.size}, &root, crc, &again) == E_OK);
+        ASSERT(manifest_read_segment((Str){(const char *)out.data, out.size}, &root, crc, &again) ==
+               E_OK);
         ASSERT(again.part_count == s.part_count);
         arena_free(&again.memory);
     }
@@ -47,7 +49,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     Buf b = {0};
     read_both((Str){(const char *)data, size}, crc_32c(0, data, size));
-    if (mend(&b, data, size) == E_OK) read_both((Str){(const char *)b.data, b.size}, crc_32c(0, b.data, b.size));
+    if (mend(&b, data, size) == E_OK)
+        read_both((Str){(const char *)b.data, b.size}, crc_32c(0, b.data, b.size));
     buf_free(&b);
     return 0;
 }

@@ -1,6 +1,6 @@
 /*
- * wal_fuzz: any bytes as a log file: header and records are read or refused, and a record that passes
- * lies within the bytes.
+ * wal_fuzz: any bytes as a log file: header and records are read or refused, and a record that
+ * passes lies within the bytes.
  */
 #include "base/fail.h"
 #include "stream/wal.h"

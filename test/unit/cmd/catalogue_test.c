@@ -9,7 +9,8 @@
 
 #include "cmd/catalogue.h"
 
-static SchemaColumn COLUMNS[] = {{.name = "time", .type = QT_TIMESTAMP}, {.name = "sym", .type = QT_SYMBOL}};
+static SchemaColumn COLUMNS[] = {{.name = "time", .type = QT_TIMESTAMP},
+                                 {.name = "sym", .type = QT_SYMBOL}};
 static Schema TRADE = {.name = "trade", .column_count = 2, .columns = COLUMNS, .prtn = 0};
 static Schema *ALL[] = {&TRADE};
 static const SchemaSet SET = {1, ALL};
@@ -48,10 +49,22 @@ static void a_limit_is_read(void **state)
 static void other_texts_are_not_half_understood(void **state)
 {
     (void)state;
-    static const char *const others[] = {"", "1+1", "tables", "cols", "count", "select", "select sym from trade",
-                                         "select from trade where sym=`a", "select[x] from trade", "select[1 from trade",
-                                         "count trade;exit 0", "meta", "delete from trade", "cols trade, quote"};
-    for (u32 i = 0; i < COUNT_OF(others); i++) assert_int_equal(kind_of(others[i]), CATALOGUE_UNKNOWN);
+    static const char *const others[] = {"",
+                                         "1+1",
+                                         "tables",
+                                         "cols",
+                                         "count",
+                                         "select",
+                                         "select sym from trade",
+                                         "select from trade where sym=`a",
+                                         "select[x] from trade",
+                                         "select[1 from trade",
+                                         "count trade;exit 0",
+                                         "meta",
+                                         "delete from trade",
+                                         "cols trade, quote"};
+    for (u32 i = 0; i < COUNT_OF(others); i++)
+        assert_int_equal(kind_of(others[i]), CATALOGUE_UNKNOWN);
 }
 
 static void unknown_tables_are_errors(void **state)

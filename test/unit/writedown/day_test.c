@@ -1,10 +1,11 @@
-/* Tests of writedown/day and merge: interval parts become date parts, each row once, joined with what is there. */
+/* Tests of writedown/day and merge: interval parts become date parts, each row once, joined with
+ * what is there. */
 #include "kit.h"
 
 #include "os/fault.h"
 
-static const i32 NONE[2] = {-1, -1}, SYM[2] = {KIT_SYM, -1}, SYM_TIME[2] = {KIT_SYM, KIT_TIME}, TIME[2] = {KIT_TIME, -1},
-                 PRICE_SYM[2] = {KIT_PRICE, KIT_SYM};
+static const i32 NONE[2] = {-1, -1}, SYM[2] = {KIT_SYM, -1}, SYM_TIME[2] = {KIT_SYM, KIT_TIME},
+                 TIME[2] = {KIT_TIME, -1}, PRICE_SYM[2] = {KIT_PRICE, KIT_SYM};
 
 /* Three days' jobs over several intervals, with late rows that join parts written before. */
 static void run(const i32 ord[2], const i32 disk[2], u64 memory_max, u64 late_pct, bool ties_lost)
@@ -14,7 +15,8 @@ static void run(const i32 ord[2], const i32 disk[2], u64 memory_max, u64 late_pc
     k.ties_lost = ties_lost;
     for (u32 day = 0; day < 3; day++) {
         for (u32 interval = 0; interval < 4; interval++) {
-            for (u32 i = 0; i < 3; i++) kit_take(&k, 1 + prng_below(&k.prng, 300), late_pct, 3);
+            for (u32 i = 0; i < 3; i++)
+                kit_take(&k, 1 + prng_below(&k.prng, 300), late_pct, 3);
             kit_eoi(&k);
         }
         kit_eod(&k, memory_max, day == 1);
@@ -39,7 +41,8 @@ static void sorted_runs_are_merged(void **state)
 static void a_longer_order_on_intervals_serves_a_shorter_one_on_dates(void **state)
 {
     (void)state;
-    Kit k; /* rows equal by the shorter order keep the interval's order: not the position's, so only presence is checked */
+    Kit k; /* rows equal by the shorter order keep the interval's order: not the position's, so only
+              presence is checked */
     kit_begin(&k, SYM_TIME, SYM, 0, 0);
     kit_take(&k, 500, 0, 1);
     kit_eoi(&k);
@@ -70,7 +73,11 @@ static void every_failing_step_leaves_the_view_and_can_be_repeated(void **state)
         kit_take(&k, 300, 20, 2);
         kit_eoi(&k);
         KIT_OK(day_plan(k.publish.current, k.eoi, 1, publish_next(&k.publish), &a, &plan));
-        DayOptions o = {.root = &k.root, .tables = &k.set, .domain = &k.domain, .memory_max = 1 << 20, .threads = 1};
+        DayOptions o = {.root = &k.root,
+                        .tables = &k.set,
+                        .domain = &k.domain,
+                        .memory_max = 1 << 20,
+                        .threads = 1};
         fault_arm(FAULT_ERROR, at, true, 5 /* EIO */);
         Err err = day_stage(&plan, &o, &a, &r);
         u64 count = fault_count();

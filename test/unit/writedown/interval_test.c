@@ -1,10 +1,11 @@
-/* Tests of writedown/interval: rows of a stretch of the stream become interval parts, each row once, in order. */
+/* Tests of writedown/interval: rows of a stretch of the stream become interval parts, each row
+ * once, in order. */
 #include "kit.h"
 
 #include "os/fault.h"
 
-static const i32 NONE[2] = {-1, -1}, SYM[2] = {KIT_SYM, -1}, SYM_TIME[2] = {KIT_SYM, KIT_TIME}, TIME[2] = {KIT_TIME, -1},
-                 PRICE_SYM[2] = {KIT_PRICE, KIT_SYM};
+static const i32 NONE[2] = {-1, -1}, SYM[2] = {KIT_SYM, -1}, SYM_TIME[2] = {KIT_SYM, KIT_TIME},
+                 TIME[2] = {KIT_TIME, -1}, PRICE_SYM[2] = {KIT_PRICE, KIT_SYM};
 
 /* Several intervals with late rows, some of them empty, under one configuration. */
 static void run(const i32 ord[2], u64 block_size, u64 memory_max, u64 late_pct)
@@ -12,7 +13,8 @@ static void run(const i32 ord[2], u64 block_size, u64 memory_max, u64 late_pct)
     Kit k;
     kit_begin(&k, ord, ord, block_size, memory_max);
     for (u32 interval = 0; interval < 3; interval++) {
-        for (u32 i = 0; i < 7; i++) kit_take(&k, 1 + prng_below(&k.prng, 400), late_pct, 3);
+        for (u32 i = 0; i < 7; i++)
+            kit_take(&k, 1 + prng_below(&k.prng, 400), late_pct, 3);
         kit_eoi(&k);
         kit_eoi(&k); /* empty */
         kit_check(&k);
@@ -78,7 +80,8 @@ static void an_empty_interval_stages_nothing(void **state)
     kit_end(&k);
 }
 
-/* Every change of the disk fails in turn: the error is told, the rows stay, the next try succeeds. */
+/* Every change of the disk fails in turn: the error is told, the rows stay, the next try
+ * succeeds. */
 static void a_stage_that_fails_can_be_repeated(void **state)
 {
     (void)state;

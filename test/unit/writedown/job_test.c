@@ -26,7 +26,8 @@ static void a_signal_reads_back(void **state)
     assert_int_equal(r.start, 111);
     assert_int_equal(r.end, 222);
     assert_true(r.partial);
-    for (u64 size = 0; size < b.size; size++) assert_int_not_equal(job_decode_signal(b.data, size, &r), E_OK);
+    for (u64 size = 0; size < b.size; size++)
+        assert_int_not_equal(job_decode_signal(b.data, size, &r), E_OK);
     buf_free(&b);
 }
 
@@ -38,13 +39,29 @@ static void a_result_reads_back(void **state)
     Value v, back;
     JobResult r;
     PartSlice slices[] = {{8999, 0, 5}, {9000, 5, 9}};
-    PartTable table = {.name = "trade", .rows = 9, .bytes = 1000, .time_min = -4, .time_max = 99, .schema_hash = ~0ull};
+    PartTable table = {.name = "trade",
+                       .rows = 9,
+                       .bytes = 1000,
+                       .time_min = -4,
+                       .time_max = 99,
+                       .schema_hash = ~0ull};
     table.slice_count = 2;
     table.slices = slices;
-    Part part = {.kind = PART_INTERVAL, .key = 3, .day = 9000, .made = 12, .path = "/x/data/2024.08.22/12", .late = true};
+    Part part = {.kind = PART_INTERVAL,
+                 .key = 3,
+                 .day = 9000,
+                 .made = 12,
+                 .path = "/x/data/2024.08.22/12",
+                 .late = true};
     part.table_count = 1;
     part.tables = &table;
-    JobResult sent = {.seq = 12, .watermark = 77, .sym_size = 8, .part_count = 1, .parts = &part, .rows = 9, .bytes = 1000};
+    JobResult sent = {.seq = 12,
+                      .watermark = 77,
+                      .sym_size = 8,
+                      .part_count = 1,
+                      .parts = &part,
+                      .rows = 9,
+                      .bytes = 1000};
     assert_int_equal(job_result_value(&sent, &a, &v), E_OK);
     assert_int_equal(wire_encode(&b, &v), E_OK);
     assert_int_equal(wire_decode(b.data, b.size, &a, &back), E_OK);

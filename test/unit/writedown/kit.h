@@ -1,7 +1,9 @@
 /*
- * kit: a small database in a temporary folder, rows made from a seed, and a model that is only a list of them.
+ * kit: a small database in a temporary folder, rows made from a seed, and a model that is only a
+ * list of them.
  *
- * Every row carries its number in `size`, so that a row read back is known, and the order among equal keys is seen.
+ * Every row carries its number in `size`, so that a row read back is known, and the order among
+ * equal keys is seen.
  */
 #ifndef UNIT_WRITEDOWN_KIT_H
 #define UNIT_WRITEDOWN_KIT_H
@@ -32,8 +34,8 @@
 #define KIT_OK(call)                                                                               \
     do {                                                                                           \
         Err kit_err = (call);                                                                      \
-        if (kit_err != E_OK) print_error("%s: %s\n", #call, fail_text());                               \
-        assert_int_equal(kit_err, E_OK);                               \
+        if (kit_err != E_OK) print_error("%s: %s\n", #call, fail_text());                          \
+        assert_int_equal(kit_err, E_OK);                                                           \
     } while (0)
 
 enum { KIT_TIME, KIT_SYM, KIT_PRICE, KIT_SIZE, KIT_NOTE, KIT_COLUMNS };
@@ -63,7 +65,8 @@ typedef struct {
     KitRow *rows; /* the model: all rows taken, in order */
     u64 row_count, row_room;
     u64 position, eoi, eod;
-    bool ties_lost; /* intervals stand in an order that forgets the position of rows that are equal on disk */
+    bool ties_lost; /* intervals stand in an order that forgets the position of rows that are equal
+                       on disk */
     Interval *interval;
 } Kit;
 
@@ -71,11 +74,17 @@ __attribute__((unused)) static void kit_schema(Kit *k)
 {
     const char *const names[] = {"time", "sym", "price", "size", "note"};
     const int types[] = {QT_TIMESTAMP, QT_SYMBOL, QT_FLOAT, QT_LONG, QT_STRING};
-    for (u32 i = 0; i < KIT_COLUMNS; i++) k->columns[i] = (SchemaColumn){.name = names[i], .type = types[i]};
+    for (u32 i = 0; i < KIT_COLUMNS; i++)
+        k->columns[i] = (SchemaColumn){.name = names[i], .type = types[i]};
     k->columns[KIT_SYM].attr[PLACE_ORD] = k->columns[KIT_SYM].attr[PLACE_DISK] = ATTR_PARTED;
     k->quiet_columns[0] = k->columns[KIT_TIME];
-    k->trade = (Schema){.name = "trade", .column_count = KIT_COLUMNS, .columns = k->columns, .prtn = 0, .updated = -1};
-    k->quiet = (Schema){.name = "quiet", .column_count = 1, .columns = k->quiet_columns, .prtn = 0, .updated = -1};
+    k->trade = (Schema){.name = "trade",
+                        .column_count = KIT_COLUMNS,
+                        .columns = k->columns,
+                        .prtn = 0,
+                        .updated = -1};
+    k->quiet = (Schema){
+        .name = "quiet", .column_count = 1, .columns = k->quiet_columns, .prtn = 0, .updated = -1};
     k->trade.sort[PLACE_ORD] = k->ord;
     k->trade.sort[PLACE_DISK] = k->disk;
     k->tables[0] = &k->trade;
@@ -84,10 +93,12 @@ __attribute__((unused)) static void kit_schema(Kit *k)
 }
 
 /* Starts with the given keys: pairs of columns, -1 = none. */
-__attribute__((unused)) static void kit_begin(Kit *k, const i32 ord[2], const i32 disk[2], u64 block_size, u64 memory_max)
+__attribute__((unused)) static void kit_begin(Kit *k, const i32 ord[2], const i32 disk[2],
+                                              u64 block_size, u64 memory_max)
 {
     memset(k, 0, sizeof *k);
-    snprintf(k->dir, sizeof k->dir, "%s/silt-writedown-XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+    snprintf(k->dir, sizeof k->dir, "%s/silt-writedown-XXXXXX",
+             getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
     assert_non_null(mkdtemp(k->dir));
     char idb[128], hdb[128], store[160];
     snprintf(idb, sizeof idb, "%s/idb", k->dir);
@@ -134,14 +145,17 @@ static KitRow kit_row(Kit *k, i32 day)
     r.time = (i64)day * TEMPORAL_DAY_NS + (i64)prng_below(&k->prng, 5000) * 1000000000;
     snprintf(r.sym, sizeof r.sym, "%.*s", (int)prng_below(&k->prng, 3), "zz");
     u64 n = strlen(r.sym);
-    if (prng_below(&k->prng, 50) != 0) r.sym[n] = (char)('A' + prng_below(&k->prng, 20)); /* else perhaps empty */
+    if (prng_below(&k->prng, 50) != 0)
+        r.sym[n] = (char)('A' + prng_below(&k->prng, 20)); /* else perhaps empty */
     r.price = (f64)prng_below(&k->prng, 100) / 4;
     u64 size = prng_below(&k->prng, 118);
-    for (u64 i = 0; i < size; i++) r.note[i] = (char)('a' + (i + (u64)r.number) % 26);
+    for (u64 i = 0; i < size; i++)
+        r.note[i] = (char)('a' + (i + (u64)r.number) % 26);
     return r;
 }
 
-/* Publishes `count` rows: most of KIT_DAY, `late_pct` of a hundred of one of `late_days` days before. */
+/* Publishes `count` rows: most of KIT_DAY, `late_pct` of a hundred of one of `late_days` days
+ * before. */
 __attribute__((unused)) static void kit_take(Kit *k, u64 count, u64 late_pct, u64 late_days)
 {
     Batch b = {0};
@@ -166,7 +180,11 @@ __attribute__((unused)) static void kit_take(Kit *k, u64 count, u64 late_pct, u6
         k->rows[k->row_count++] = r;
     }
     KIT_OK(batch_encode(&body, &b, 0, b.rows));
-    WalRecord r = {.kind = WAL_DATA, .rows = (u32)count, .table = STR("trade"), .body = body.data, .size = body.size};
+    WalRecord r = {.kind = WAL_DATA,
+                   .rows = (u32)count,
+                   .table = STR("trade"),
+                   .body = body.data,
+                   .size = body.size};
     r.position = k->position;
     r.end = k->position += 100;
     KIT_OK(interval_take(k->interval, &r));
@@ -183,10 +201,17 @@ __attribute__((unused)) static void kit_eoi(Kit *k)
     k->position += 100;
     KIT_OK(interval_stage(k->interval, &s, k->position, &a, &r));
     i32 label = (i32)view_part_count(k->publish.current, PART_INTERVAL);
-    for (u32 i = 0; i < r.part_count; i++) r.parts[i].key = label++;
+    for (u32 i = 0; i < r.part_count; i++)
+        r.parts[i].key = label++;
     const View *v = k->publish.current;
-    PublishChange c = {.add = r.parts, .add_count = r.part_count, .watermark = r.watermark, .eoi = r.seq, .eod = v->eod,
-                       .sym_size = MAX(r.sym_size, v->sym_size), .interval_end = v->interval_end, .day_end = v->day_end};
+    PublishChange c = {.add = r.parts,
+                       .add_count = r.part_count,
+                       .watermark = r.watermark,
+                       .eoi = r.seq,
+                       .eod = v->eod,
+                       .sym_size = MAX(r.sym_size, v->sym_size),
+                       .interval_end = v->interval_end,
+                       .day_end = v->day_end};
     KIT_OK(publish_commit(&k->publish, &c));
     KIT_OK(interval_done(k->interval));
     arena_free(&a);
@@ -200,12 +225,25 @@ __attribute__((unused)) static void kit_eod(Kit *k, u64 memory_max, bool by_part
     JobResult r;
     const View *v = k->publish.current;
     KIT_OK(day_plan(v, k->eoi, ++k->eod, publish_next(&k->publish), &a, &plan));
-    DayOptions o = {.root = &k->root, .tables = &k->set, .domain = &k->domain, .memory_max = memory_max,
-                    .chunk_rows = 777, .by_part = by_part, .by_column = true, .threads = 2};
+    DayOptions o = {.root = &k->root,
+                    .tables = &k->set,
+                    .domain = &k->domain,
+                    .memory_max = memory_max,
+                    .chunk_rows = 777,
+                    .by_part = by_part,
+                    .by_column = true,
+                    .threads = 2};
     KIT_OK(day_stage(&plan, &o, &a, &r));
-    PublishChange c = {.add = r.parts, .add_count = r.part_count, .remove = plan.taken, .remove_count = plan.taken_count,
-                       .watermark = v->watermark, .eoi = v->eoi, .eod = k->eod, .sym_size = v->sym_size,
-                       .interval_end = v->interval_end, .day_end = v->day_end};
+    PublishChange c = {.add = r.parts,
+                       .add_count = r.part_count,
+                       .remove = plan.taken,
+                       .remove_count = plan.taken_count,
+                       .watermark = v->watermark,
+                       .eoi = v->eoi,
+                       .eod = k->eod,
+                       .sym_size = v->sym_size,
+                       .interval_end = v->interval_end,
+                       .day_end = v->day_end};
     KIT_OK(publish_commit(&k->publish, &c));
     arena_free(&a);
 }
@@ -242,7 +280,8 @@ static int kit_compare(const KitRow *a, const KitRow *b, const u32 *keys, u32 co
     return by_number ? (a->number > b->number) - (a->number < b->number) : 0;
 }
 
-/* Checks every row of a part's trade table: in the model, of an allowed day, in order within [from, to). Marks it seen. */
+/* Checks every row of a part's trade table: in the model, of an allowed day, in order within [from,
+ * to). Marks it seen. */
 static void kit_check_part(Kit *k, const Part *p, Place place, u8 *seen)
 {
     Splay s = {0};
@@ -253,7 +292,8 @@ static void kit_check_part(Kit *k, const Part *p, Place place, u8 *seen)
     assert_non_null(view_part_table(p, "quiet")); /* every table is in every part */
     snprintf(path, sizeof path, "%s/trade", p->path);
     KIT_OK(splay_open(&s, path));
-    for (u32 i = 0; i < KIT_COLUMNS; i++) KIT_OK(splay_column(&s, k->columns[i].name, t->rows, &cols[i]));
+    for (u32 i = 0; i < KIT_COLUMNS; i++)
+        KIT_OK(splay_column(&s, k->columns[i].name, t->rows, &cols[i]));
     u64 previous = 0;
     u32 slice = 0;
     for (u64 row = 0; row < t->rows; row++) {
@@ -263,7 +303,8 @@ static void kit_check_part(Kit *k, const Part *p, Place place, u8 *seen)
         assert_int_equal(seen[number], 0);
         seen[number] = 1;
         if (p->late) {
-            while (row >= t->slices[slice].to) slice++;
+            while (row >= t->slices[slice].to)
+                slice++;
             assert_int_equal(day, t->slices[slice].day);
         } else {
             assert_int_equal(day, p->day);
@@ -271,8 +312,12 @@ static void kit_check_part(Kit *k, const Part *p, Place place, u8 *seen)
         bool first = row == 0 || (p->late && row == t->slices[slice].from);
         const KitRow *a = &k->rows[previous], *b = &k->rows[number];
         bool loose = place == PLACE_DISK && k->ties_lost;
-        if (!first && !loose) assert_true(kit_compare(a, b, k->trade.sort[place], k->trade.sort_count[place], true) < 0);
-        if (!first && loose) assert_true(kit_compare(a, b, k->trade.sort[place], k->trade.sort_count[place], false) <= 0);
+        if (!first && !loose)
+            assert_true(kit_compare(a, b, k->trade.sort[place], k->trade.sort_count[place], true) <
+                        0);
+        if (!first && loose)
+            assert_true(
+                kit_compare(a, b, k->trade.sort[place], k->trade.sort_count[place], false) <= 0);
         previous = number;
     }
     splay_close(&s);
@@ -284,10 +329,13 @@ __attribute__((unused)) static void kit_check(Kit *k)
     u8 *seen = calloc(k->row_count + 1, 1);
     u64 at = 0;
     assert_non_null(seen);
-    for (const Part *p; (p = view_next(k->publish.current, PART_INTERVAL, &at)) != NULL;) kit_check_part(k, p, PLACE_ORD, seen);
+    for (const Part *p; (p = view_next(k->publish.current, PART_INTERVAL, &at)) != NULL;)
+        kit_check_part(k, p, PLACE_ORD, seen);
     at = 0;
-    for (const Part *p; (p = view_next(k->publish.current, PART_DATE, &at)) != NULL;) kit_check_part(k, p, PLACE_DISK, seen);
-    for (u64 i = 0; i < k->row_count; i++) assert_int_equal(seen[i], 1);
+    for (const Part *p; (p = view_next(k->publish.current, PART_DATE, &at)) != NULL;)
+        kit_check_part(k, p, PLACE_DISK, seen);
+    for (u64 i = 0; i < k->row_count; i++)
+        assert_int_equal(seen[i], 1);
     free(seen);
 }
 

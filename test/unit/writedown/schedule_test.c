@@ -45,7 +45,8 @@ static void a_long_stop_is_one_interval(void **state)
 {
     (void)state;
     ScheduleState st = {100 * DAY + 20 * MINUTE, 100 * DAY};
-    assert_int_equal(schedule_next(&TEN, &st, 100 * DAY + 95 * MINUTE).due, 100 * DAY + 90 * MINUTE);
+    assert_int_equal(schedule_next(&TEN, &st, 100 * DAY + 95 * MINUTE).due,
+                     100 * DAY + 90 * MINUTE);
 }
 
 static void a_clock_that_goes_back_signals_nothing(void **state)

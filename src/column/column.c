@@ -305,9 +305,10 @@ Err column_row(const Column *c, u64 i, const void **elements, u64 *count)
     ASSERT(i < c->rows && c->type >= QT_NESTED);
     if (c->old) {
         Err err = old_range(c, i, i + 1, &begin, &end);
-        *elements = c->heap.data + begin * type_width(c->type - QT_NESTED);
+        if (err != E_OK) return err;
         *count = end - begin;
-        return err;
+        *elements = *count > 0 ? c->heap.data + begin * type_width(c->type - QT_NESTED) : NULL;
+        return E_OK;
     }
     Err err = find_item(c, i, &item);
     if (err != E_OK) return err;

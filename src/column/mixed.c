@@ -6,6 +6,8 @@
  * items refer to each other in circles, or to one another many times over, is refused and not
  * unfolded.
  *
+ * Attributes of vectors inside of items are not kept: a packed vector has no place for one.
+ *
  * Writing builds all items of a row in memory: an object's references stand before the items they
  * refer to, whose places are known only when they are there. The order is that of kdb+: an object,
  * then its items one after another, each with all of its own.
@@ -230,7 +232,6 @@ static Err read_item(Reader *r, u64 reference, u32 depth, Value *v)
     }
     err = copy_elements(r, item.elements, item.count, type_width(item.type), &elements);
     v->as.vec = vec_of(item.type, elements, item.count);
-    v->as.vec.attr = item.attr == ATTR_SORTED ? ATTR_SORTED : ATTR_NONE;
     return err;
 }
 
@@ -253,11 +254,9 @@ typedef struct {
 
 static Err write_item(Writer *w, const Value *v, u32 depth, u64 *reference);
 
-static Err write_vector(Writer *w, int type, u8 attr, const void *elements, u64 count,
-                        u64 *reference)
+static Err write_vector(Writer *w, int type, const void *elements, u64 count, u64 *reference)
 {
-    return nested_build(&w->b, w->base, type, attr == ATTR_SORTED ? ATTR_SORTED : ATTR_NONE,
-                        elements, count, reference);
+    return nested_build(&w->b, w->base, type, elements, count, reference);
 }
 
 /* Symbols as ids. */
@@ -267,7 +266,7 @@ static Err write_ids(Writer *w, const i32 *ids, u64 count, u64 *reference)
     u8 *place;
     Err err = buf_room(&positions, count * 4 + 4, &place);
     if (err == E_OK) err = nested_positions(w->out, ids, count, (i32 *)(void *)place);
-    if (err == E_OK) err = write_vector(w, QT_SYMBOL, ATTR_NONE, place, count, reference);
+    if (err == E_OK) err = write_vector(w, QT_SYMBOL, place, count, reference);
     buf_free(&positions);
     return err;
 }
@@ -344,7 +343,7 @@ static Err write_atoms(Writer *w, int type, const Vec *list, u64 *reference)
         TRY(element_of(w, &vec_value(list)[i], element));
         TRY(buf_append(&elements, element, nested_width(type)));
     }
-    TRY(write_vector(w, type, ATTR_NONE, elements.data, list->count, reference));
+    TRY(write_vector(w, type, elements.data, list->count, reference));
 done:
     buf_free(&elements);
     return err;
@@ -353,7 +352,7 @@ done:
 /* An object of references; they are filled in by set_reference. */
 static Err begin_object(Writer *w, int type, u64 count, u64 *at)
 {
-    return nested_build_object(&w->b, w->base, type, ATTR_NONE, count, count * 8, at);
+    return nested_build_object(&w->b, w->base, type, count, count * 8, at);
 }
 
 static void set_reference(Writer *w, u64 object, u64 i, u64 reference)
@@ -424,8 +423,7 @@ static Err write_item(Writer *w, const Value *v, u32 depth, u64 *reference)
     const Vec *vec = &v->as.vec;
     if (type == QT_SYMBOL) return write_texts(w, vec_str(vec), vec->count, reference);
     if (type == QT_ENUM) return write_ids(w, vec_i32(vec), vec->count, reference);
-    if (type_is_fixed(type))
-        return write_vector(w, type, vec->attr, vec->data, vec->count, reference);
+    if (type_is_fixed(type)) return write_vector(w, type, vec->data, vec->count, reference);
     return fail(E_UNSUPPORTED, "a mixed column cannot hold a value of type %d", type);
 }
 

@@ -61,7 +61,6 @@ static Err find_object(const u8 *p, u64 left, u64 at, NestedItem *item)
     if (left < NESTED_OBJECT || p[1] != 0) return bad(at, "no object");
     item->type = p[2];
     item->object = true;
-    item->attr = p[3] <= ATTR_GROUPED ? p[3] : ATTR_NONE;
     item->count = load_u64(p + 8);
     if (nested_width(item->type) == 0) return bad(at, "no object has this type");
     if ((item->type == QT_TABLE || item->type == QT_DICT) && item->count != 2)
@@ -108,7 +107,7 @@ Err nested_find(const u8 *heap, u64 size, u64 reference, NestedItem *item)
 
 /* ---- building items */
 
-Err nested_build_object(Buf *b, u64 base, int type, u8 attr, u64 count, u64 bytes, u64 *at)
+Err nested_build_object(Buf *b, u64 base, int type, u64 count, u64 bytes, u64 *at)
 {
     u8 *p;
     u64 gap = round_up(base + b->size, 16) - base - b->size;
@@ -118,7 +117,6 @@ Err nested_build_object(Buf *b, u64 base, int type, u8 attr, u64 count, u64 byte
     p += gap;
     p[0] = OBJECT_MARK;
     p[2] = (u8)type;
-    p[3] = attr;
     store_u32(p + 4, 1);
     store_u64(p + 8, count);
     *at = base + b->size + gap;
@@ -135,8 +133,7 @@ static inline u64 fill_packed(u8 *p, int type, const void *elements, u64 count, 
     return 2 + bytes;
 }
 
-Err nested_build(Buf *b, u64 base, int type, u8 attr, const void *elements, u64 count,
-                 u64 *reference)
+Err nested_build(Buf *b, u64 base, int type, const void *elements, u64 count, u64 *reference)
 {
     u64 bytes = count * nested_width(type), at;
     if (bytes <= NESTED_PACKED) {
@@ -147,7 +144,7 @@ Err nested_build(Buf *b, u64 base, int type, u8 attr, const void *elements, u64 
         buf_added(b, fill_packed(p, type, elements, count, bytes));
         return E_OK;
     }
-    Err err = nested_build_object(b, base, type, attr, count, bytes, &at);
+    Err err = nested_build_object(b, base, type, count, bytes, &at);
     if (err != E_OK) return err;
     memcpy(b->data + b->size - bytes, elements, bytes);
     *reference = at;

@@ -26,7 +26,6 @@ typedef struct {
                              references: names or keys, columns or values) */
     bool atom;            /* one element that is no vector */
     bool object;          /* it has a header and stands at a multiple of 16 */
-    u8 attr;              /* Attr, of objects */
     const void *elements; /* borrowed from the heap, unaligned when packed */
     u64 count;
     u64 size; /* bytes from the reference to the end of the elements, and their last word */
@@ -71,12 +70,11 @@ MUST_USE Err nested_positions(NestedOut *out, const i32 *ids, u64 count, i32 *po
 
 /* Appends a vector's item to a buffer whose first byte will stand at heap offset `base`, and
  * returns its reference. Symbols come as positions, type QT_SYMBOL. */
-MUST_USE Err nested_build(Buf *b, u64 base, int type, u8 attr, const void *elements, u64 count,
+MUST_USE Err nested_build(Buf *b, u64 base, int type, const void *elements, u64 count,
                           u64 *reference);
 
 /* Appends an object's header and room for its elements at a multiple of 16; *at = its offset in the
  * heap. */
-MUST_USE Err nested_build_object(Buf *b, u64 base, int type, u8 attr, u64 count, u64 bytes,
-                                 u64 *at);
+MUST_USE Err nested_build_object(Buf *b, u64 base, int type, u64 count, u64 bytes, u64 *at);
 
 #endif

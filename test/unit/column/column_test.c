@@ -765,6 +765,9 @@ static void forms_of_before_3_6(void **state)
     ok(column_create(&out, kit_path("old0"), QT_NESTED + QT_FLOAT, ATTR_NONE, 0));
     ok(column_out_old(out));
     ok(column_finish(out, true, NULL, &bytes));
+    ok(column_open(&c, kit_path("old0")));
+    assert_int_equal(c.type, QT_NESTED + QT_FLOAT);
+    column_close(&c);
     kit_expect(kit_path("old0"), "fe20560000000000 0000000000000000");
     kit_expect(kit_path("old0#"), "");
     ok(column_create(&out, kit_path("oldx"), QT_LIST, ATTR_NONE, 0));

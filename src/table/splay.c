@@ -31,7 +31,7 @@
 #include <stdlib.h>
 
 #define PARALLEL_CELLS (128ull << 10) /* a batch smaller than this is appended by one thread */
-#define PARALLEL_SYNCS 5              /* so many files are synced by several threads */
+#define PARALLEL_FILES 5              /* so many files are written and synced by several threads */
 #define SYNC_THREADS   8
 #define SLICE_BYTES    (512u << 10) /* of the widest column, when blocks are compressed */
 #define WIDEST         16
@@ -249,7 +249,7 @@ static Err sync_all(File *files, u64 count)
     }
     for (u64 i = n; i < count; i++)
         files[i] = FILE_NONE;
-    if (n >= PARALLEL_SYNCS) {
+    if (n >= PARALLEL_FILES) {
         TRY(pool_run(n, SYNC_THREADS, sync_file, files));
     } else {
         for (u64 i = 0; i < n; i++)
@@ -261,21 +261,58 @@ done:
     return err;
 }
 
-/* Ends one table's files; they stay open in keep[0 .. 3 * columns]. */
-static Err write_all(SplayOut *out, File *keep)
+/* One column of several tables to be ended; its files stay open in keep[0..2]. */
+typedef struct {
+    SplayOut *out;
+    u32 column;
+    File *keep;
+    u64 bytes;
+} Ending;
+
+static Err end_column(void *arg, u64 i)
+{
+    Ending *e = (Ending *)arg + i;
+    ColumnOut *column = e->out->cols[e->column];
+    e->out->cols[e->column] = NULL;
+    return column_end(column, false, e->keep, &e->bytes);
+}
+
+static u64 files_of(const SplayOut *out) { return 3ull * out->schema->column_count + 1; }
+
+/* Writes what is left of all tables; their files stay open in keep, files_of one after the
+ * other. */
+static Err write_all(SplayOut *const *outs, u64 count, File *keep)
 {
     Err err = E_OK;
-    u32 columns = out->schema->column_count;
-    for (u32 i = 0; i < columns; i++) {
-        ColumnOut *column = out->cols[i];
-        u64 bytes;
-        out->cols[i] = NULL;
-        TRY(column_end(column, false, keep + 3ull * i, &bytes));
-        out->bytes += bytes;
+    u64 n = 0, all = 0;
+    for (u64 i = 0; i < count; i++)
+        all += outs[i]->schema->column_count;
+    Ending *endings = malloc((all + 1) * sizeof *endings);
+    if (endings == NULL) return fail(E_MEMORY, "no memory to finish a table");
+    for (u64 i = 0; i < count; i++) {
+        u32 columns = outs[i]->schema->column_count;
+        for (u32 c = 0; c < columns; c++)
+            endings[n++] = (Ending){outs[i], c, keep + 3ull * c, 0};
+        TRY(write_names(outs[i], &keep[3ull * columns]));
+        keep += files_of(outs[i]);
     }
-    TRY(write_names(out, &keep[3ull * columns]));
+    TRY(pool_run(n, n >= PARALLEL_FILES ? 0 : 1, end_column, endings));
+    for (u64 i = 0; i < n; i++)
+        endings[i].out->bytes += endings[i].bytes;
 done:
+    free(endings);
     return err;
+}
+
+/* The folders of several tables. */
+typedef struct {
+    SplayOut *const *outs;
+} Folders;
+
+static Err sync_folder(void *arg, u64 i)
+{
+    const Folders *f = arg;
+    return dir_sync(f->outs[i]->path);
 }
 
 /* Completes all columns, so that what is left of them is compressed together. */
@@ -293,12 +330,10 @@ done:
     return err;
 }
 
-static u64 files_of(const SplayOut *out) { return 3ull * out->schema->column_count + 1; }
-
 Err splay_out_finish_all(SplayOut *const *outs, u64 count)
 {
     Err err = E_OK;
-    u64 files = 0, at = 0;
+    u64 files = 0;
     for (u64 i = 0; i < count; i++)
         files += files_of(outs[i]);
     File *keep = malloc((files + 1) * sizeof *keep);
@@ -309,13 +344,10 @@ Err splay_out_finish_all(SplayOut *const *outs, u64 count)
     for (u64 i = 0; i < files; i++)
         keep[i] = FILE_NONE;
     TRY(seal_all(outs, count));
-    for (u64 i = 0; i < count; i++) {
-        TRY(write_all(outs[i], keep + at));
-        at += files_of(outs[i]);
-    }
+    TRY(write_all(outs, count, keep));
     TRY(sync_all(keep, files));
-    for (u64 i = 0; i < count; i++)
-        TRY(dir_sync(outs[i]->path));
+    Folders folders = {outs};
+    TRY(pool_run(count, SYNC_THREADS, sync_folder, &folders));
 done:
     for (u64 i = 0; i < files; i++)
         file_drop(&keep[i]);

@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,13 +26,17 @@ static struct {
     u64 at;
     bool lasting;
     int error;
-    const char *count_path; /* where to write the count at exit */
+    int count_fd; /* where the count is written after each change; 0 = nowhere */
 } plan;
+
+static pthread_mutex_t count_lock = PTHREAD_MUTEX_INITIALIZER;
 
 void fault_arm(FaultKind kind, u64 at, bool lasting, int error)
 {
     atomic_store(&active, false);
     atomic_store(&changes, 0);
+    if (plan.count_fd > 0) close(plan.count_fd);
+    plan.count_fd = 0;
     plan.kind = kind;
     plan.at = at;
     plan.lasting = lasting;
@@ -41,10 +46,24 @@ void fault_arm(FaultKind kind, u64 at, bool lasting, int error)
 
 u64 fault_count(void) { return atomic_load(&changes); }
 
+/* Counts a change and writes the count to its file: a process may end by a signal. */
+static void count_change(void)
+{
+    char text[24];
+    pthread_mutex_lock(&count_lock);
+    int size = snprintf(text, sizeof text, "%llu\n", (unsigned long long)++changes);
+    if (pwrite(plan.count_fd, text, (size_t)size, 0) != size) abort();
+    pthread_mutex_unlock(&count_lock);
+}
+
 FaultVerdict fault_point(const char *call, const char *path, u64 size)
 {
     FaultVerdict verdict = {.size = size};
     if (!atomic_load_explicit(&active, memory_order_acquire)) return verdict;
+    if (plan.count_fd > 0) {
+        count_change();
+        return verdict;
+    }
     u64 n = atomic_fetch_add(&changes, 1) + 1;
     if (plan.kind == FAULT_NONE || (plan.lasting ? n < plan.at : n != plan.at)) return verdict;
     if (plan.kind == FAULT_KILL) {
@@ -55,14 +74,6 @@ FaultVerdict fault_point(const char *call, const char *path, u64 size)
     if (plan.kind == FAULT_ERROR) verdict.error = plan.error;
     if (plan.kind == FAULT_SHORT) verdict.size = MIN(size, MAX(size / 2, 1));
     return verdict;
-}
-
-static void write_count(void)
-{
-    int fd = open(plan.count_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
-    if (fd < 0) return;
-    dprintf(fd, "%llu\n", (unsigned long long)fault_count());
-    close(fd);
 }
 
 /* The errno of a name like "ENOSPC", or 0. */
@@ -104,10 +115,10 @@ Err fault_init(const char *role)
     if (only && *only && strcmp(only, role) != 0) return E_OK;
     Str s = str_of(text);
     if (str_starts(s, STR("count:")) && s.size > 6) {
-        bool first = plan.count_path == NULL;
-        plan.count_path = text + 6;
+        int fd = open(text + 6, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
+        if (fd < 0 || pwrite(fd, "0\n", 2, 0) != 2) return fail_errno(errno, "SILT_FAULT=%s", text);
         fault_arm(FAULT_NONE, 0, false, 0);
-        if (first && atexit(write_count) != 0) return fail(E_MEMORY, "no memory for SILT_FAULT");
+        plan.count_fd = fd;
         return E_OK;
     }
     if (!plan_parse(s))

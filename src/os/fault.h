@@ -7,7 +7,7 @@
  *     SILT_FAULT="kill:37"      _exit(137) just before change 37 (counted from 1)
  *     SILT_FAULT="error:37:ENOSPC"   change 37 fails with that errno; "error:37+:EIO" also all
  * later ones SILT_FAULT="short:37"     change 37, a write, is cut to half of its bytes
- *     SILT_FAULT="count:/path"  nothing fails; the number of changes is written to the file at exit
+ *     SILT_FAULT="count:/path"  nothing fails; the file always holds the number of changes
  *     SILT_FAULT_ROLE="eoi"     only the process whose component name is this one (log_init's name)
  * Tests in the same process use fault_arm instead.
  */

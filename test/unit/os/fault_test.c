@@ -116,7 +116,7 @@ static void malformed_words_are_refused(void **state)
         assert_int_equal(run_with(bad[i], NULL), 50);
 }
 
-static void the_count_is_written_at_exit(void **state)
+static void the_count_is_in_the_file(void **state)
 {
     (void)state;
     Arena a = {0};
@@ -147,7 +147,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_short_write_is_half),
         cmocka_unit_test(the_environment_arms),
         cmocka_unit_test(malformed_words_are_refused),
-        cmocka_unit_test(the_count_is_written_at_exit),
+        cmocka_unit_test(the_count_is_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

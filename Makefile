@@ -3,7 +3,9 @@
 #   make [all]      build/$(BUILD)/silt and libsilt.a          BUILD = release (default) | debug |
 #   make test       unit, golden, crash and end-to-end tests           asan | tsan | cover | fuzz |
 #   make unit       unit tests only; ROOMS="base os q" limits them     analyze
+#   make crash      every crash point (hours); crashpoints, e2e-big: other long tests
 #   make check      tests, linters, both compilers, sanitizers CC = gcc (default) | clang-14
+#   make fuzz       builds the fuzzers and runs each for FUZZ_SECONDS, if given
 #   make bench      the figures of bench/                      CFLAGS_EXTRA, LDFLAGS_EXTRA
 #   make install    to $(DESTDIR)$(PREFIX)                     V=1 shows the commands
 #   make format     rewrite the sources with clang-format      make clean removes build/
@@ -75,7 +77,7 @@ HELP_W := $(filter-out %_test.c,$(wildcard test/golden/*.c test/crash/*.c test/s
 BENCH  := $(wildcard bench/*.c)
 HELP_B := $(wildcard bench/kit/*.c)
 FUZZ   := $(wildcard test/fuzz/*.c)
-E2E    := $(wildcard test/e2e/*_test.py)
+E2E    := $(wildcard test/e2e/*_test.py test/crash/*_test.py)
 C_ALL  := $(wildcard src/*/*.[ch] include/*.h test/*.[ch] test/*/*.[ch] test/unit/*/*.[ch] bench/*.[ch] bench/*/*.[ch])
 MAN    := $(patsubst doc/man/%.scd,$(O)/man/%,$(wildcard doc/man/*.scd))
 
@@ -86,7 +88,7 @@ SILT := $(if $(MAIN),$(O)/silt)
 
 # ---- build
 
-.PHONY: all deps build test unit tests check lint tidy format-check clang-tidy cppcheck analyze \
+.PHONY: all deps build test unit tests crash crashpoints e2e-big check lint tidy format-check clang-tidy cppcheck analyze \
         compilers sanitize demo bench bench-programs fuzz objects install format clean
 .SUFFIXES:
 .SECONDARY:
@@ -96,7 +98,13 @@ all: $(SILT) $(O)/libsilt.a ; @:
 objects: $(call objects,$(SRC) $(MAIN)) ; @:
 tests: $(UNIT_PROGRAMS) $(WHOLE_PROGRAMS) ; @:
 bench-programs: $(patsubst bench/%.c,$(O)/bench/%,$(BENCH)) ; @:
+ifeq ($(BUILD),fuzz)
 fuzz: $(patsubst test/fuzz/%.c,$(O)/fuzz/%,$(FUZZ))
+	$(Q)$(if $(FUZZ_SECONDS),tools/fuzz.sh $(FUZZ_SECONDS) $^,:)
+else
+fuzz:
+	$(AGAIN) BUILD=fuzz fuzz
+endif
 
 # A changed compiler or flag rebuilds this folder; a removed source renews the archives.
 stamp = $(shell mkdir -p $(O); echo '$(subst ','\'',$(2))' | cmp -s - $(O)/$(1) || echo '$(subst ','\'',$(2))' >$(O)/$(1))
@@ -163,6 +171,17 @@ test: deps
 
 unit: $(UNIT_PROGRAMS)
 	$(Q)tools/runtests.sh $(UNIT_PROGRAMS)
+
+# Long ones: every point of the crash tests; the same by an outside checker; ten million rows and more.
+crash: $(SILT)
+	$(Q)SILT=$(abspath $(SILT)) CRASH_ALL=1 CRASH_JOBS=$(shell nproc) python3 test/crash/points_test.py
+
+crashpoints: $(SILT)
+	$(Q)SILT=$(abspath $(SILT)) test/crash/outside.sh
+
+e2e-big: $(SILT)
+	$(Q)SILT=$(abspath $(SILT)) SILT_BIG=1 python3 test/e2e/volume_test.py
+	$(Q)SILT=$(abspath $(SILT)) SILT_BIG=1 python3 test/e2e/memory_test.py
 
 demo: deps
 	$(AGAIN) all

@@ -1,0 +1,84 @@
+#!/usr/bin/env python3
+"""The crash job in steps, for a checker that watches system calls from outside (outside.sh).
+
+    outside.py prepare|job|ruins|recover|verify ROOT
+    outside.py count PREPARED           the changes that os/fault counts in the same job
+
+`job` prints the number of each batch once it is acknowledged; `verify` reads those that had been
+printed from the file that CP_ACKS names."""
+import os
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import job
+from job import proc
+
+
+def sent(every):
+    return {t: {r for b in every if b.table == t for r in b.tuples} for t in job.ORDERS}
+
+
+def acknowledged():
+    with open(os.environ["CP_ACKS"]) as f:
+        return {int(word) for word in f.read().split()}
+
+
+def run_job(root, beside):
+    todo = job.batches()
+    run = job.Run(root, todo, beside, lambda b: print(todo.index(b), flush=True))
+    run.start()
+    try:
+        job.job(run)
+    except job.Stopped:
+        sys.exit(1)
+    status = run.p.terminate(60)
+    show_page(os.path.join(run.a.idb, "wal", "durable"))
+    sys.exit(status)
+
+
+def show_page(path):
+    """Writes the page that the processes share, which they change through a mapping only, over
+    itself: the checker knows a file by the calls that wrote it."""
+    with open(path, "r+b", buffering=0) as f:
+        os.pwrite(f.fileno(), f.read(), 0)
+
+
+def ruins(root, beside):
+    job.judge_ruins(job.Run(root, [], beside), sent(job.batches_of_past() + job.batches()))
+
+
+def recover(root, beside):
+    run = job.Run(root, [], beside)
+    run.start()
+    sys.exit(run.p.terminate(60))
+
+
+def verify(root, beside):
+    past, todo, told = job.batches_of_past(), job.batches(), acknowledged()
+    for b in past:
+        b.state = "acknowledged"
+    for i, b in enumerate(todo):
+        b.state = "acknowledged" if i in told else "sent"
+    run = job.Run(root, todo, beside)
+    run.start()
+    job.judge_result(run, past + todo)
+    status = run.p.terminate(60)
+    assert status == 0, f"the manager ended with {status}: {run.p.tail()}"
+    for base in (run.a.idb, run.a.hdb):
+        done = proc.run(["check", base])
+        assert done.returncode == 0, f"silt check {base}: {done}"
+
+
+def count(prepared, scratch):
+    print(sum(job.count_points(scratch, prepared, role) for role in ("sm", "eoi", "eod")))
+
+
+if __name__ == "__main__":
+    step, where = sys.argv[1:]
+    os.makedirs(where, exist_ok=True)
+    with proc.workdir() as scratch:
+        try:
+            {"prepare": job.prepare, "job": run_job, "ruins": ruins, "recover": recover,
+             "verify": verify, "count": count}[step](where, scratch)
+        except (AssertionError, job.Stopped) as e:
+            sys.exit(f"{step}: {e!r}")

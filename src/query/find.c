@@ -196,12 +196,15 @@ static void choose_runs(Find *f, const Expr **e)
         f->parted = parted_column(f->piece, slot);
         if (f->parted == NULL) continue;
         f->runs = f->piece->cols[slot].opened;
+        f->piece->ids_slot = slot;
         f->piece->done |= (u64)1 << i;
         *e = &plan->filters[i];
     }
     if (f->parted == NULL) {
         f->parted = parted_column(f->piece, plan->run_slot);
-        if (f->parted != NULL) f->runs = f->piece->cols[plan->run_slot].opened;
+        if (f->parted == NULL) return;
+        f->runs = f->piece->cols[plan->run_slot].opened;
+        f->piece->ids_slot = plan->run_slot;
     }
 }
 
@@ -216,6 +219,7 @@ static const Expr *grouped_filter(Find *f)
         if (e->kind != EXPR_ID || e->negate || !plan->names->clean) continue;
         const Opened *o = f->piece->cols[e->slot].opened;
         if (o == NULL || o->column.keys == NULL || o->column.perm == NULL) continue;
+        f->piece->ids_slot = e->slot;
         f->piece->done |= (u64)1 << i;
         return e;
     }
@@ -352,6 +356,7 @@ Err find_rows(const Plan *plan, ScanPiece *piece)
     scan_free(piece);
     piece->row_count = 0;
     piece->done = plan->done;
+    piece->ids_slot = -1;
     if (plan_needs_time(plan, piece)) f.times = piece->cols[plan->time_slot].data;
     TRY(find_base(&f, &one));
     narrow_sorted(&f);
@@ -363,11 +368,8 @@ Err find_rows(const Plan *plan, ScanPiece *piece)
     }
     piece->ordered = f.times != NULL && f.ascends;
     if (piece->ordered) piece->time_check = false;
-    if (f.parted == NULL || f.parted != parted_column(piece, plan->run_slot)) {
-        free(piece->ids);
-        piece->ids = NULL;
-    }
-    piece->solo = piece->ids != NULL && plan->piece_count == 1 && f.base_count == 1;
+    piece->solo = plan->run_slot >= 0 && piece->ids_slot == plan->run_slot && f.parted != NULL &&
+                  plan->piece_count == 1 && f.base_count == 1;
 done:
     if (f.base != &one) free(f.base);
     return err;

@@ -136,8 +136,8 @@ done:
 static Err fold_range(Fold *f, const ScanPiece *piece, bool sieve, u64 at, u64 from, u64 to)
 {
     Err err = E_OK;
-    bool single =
-        f->group.form == GROUP_ALL || (f->group.form == GROUP_SYMBOL && piece->ids != NULL);
+    bool single = f->group.form == GROUP_ALL ||
+                  (f->group.form == GROUP_SYMBOL && piece->ids_slot == f->plan->run_slot);
     f->unchecked += to - from;
     if (single && !sieve) {
         AggSpan *span = &f->spans[f->span_count];
@@ -178,7 +178,7 @@ Err fold_piece(Fold *f, const ScanPiece *piece, u64 skip, u64 rows)
 {
     Err err = E_OK;
     bool sieve = sieve_needed(f->plan, piece);
-    if (!sieve && skip == 0 && rows == piece->row_count && piece->ids != NULL &&
+    if (!sieve && skip == 0 && rows == piece->row_count && piece->ids_slot == f->plan->run_slot &&
         f->group.form == GROUP_SYMBOL)
         return fold_runs(f, piece);
     for (u64 i = 0; i < piece->range_count && rows > 0; i++) {

@@ -3,7 +3,7 @@
  *
  * PartTable.opened of a view's segment holds an OpenedTable: one place a schema column. Columns
  * stand in one list by age of their last use. Those in use are skipped when the list is cut to its
- * length, so the cache can be longer than its bound while many queries run. A segment's tables are
+ * length; when all others are in use, the newcomer goes. A segment's tables are
  * forgotten before the segment is freed; no query can use them then, as a query holds its view.
  */
 #include "query/opened.h"
@@ -158,9 +158,8 @@ static void trim(QueryCache *c)
 
 void opened_release(QueryCache *c, Opened *o)
 {
-    ASSERT(o->uses > 0);
+    ASSERT(o->uses > 0 && c->columns <= c->columns_max);
     o->uses--;
-    if (o->uses == 0 && c->columns > c->columns_max) trim(c);
 }
 
 void opened_give(QueryCache *c, PartTable *t, u32 column_count, u32 column, Opened *o)

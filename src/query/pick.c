@@ -188,7 +188,11 @@ Err pick_copy(const Pick *k, u32 slot, void *out)
     u8 *p = out;
     while (next(&w, &run)) {
         const ScanColumn *c = &run.piece->cols[slot];
-        if (c->form == SCAN_WIDE || c->form == SCAN_NARROW) {
+        if (run.piece->ids_slot == (i32)slot && run.piece->range_count == 1) {
+            i32 *ids = (i32 *)(void *)p;
+            for (u64 i = 0; i < run.count; i++)
+                ids[i] = run.piece->ids[0];
+        } else if (c->form == SCAN_WIDE || c->form == SCAN_NARROW) {
             Err err = copy_ids(k, &run, c, (i32 *)(void *)p);
             if (err != E_OK) return err;
         } else if (run.listed > 0) {

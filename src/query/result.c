@@ -385,7 +385,7 @@ static Err list_spots(const Pick *picks, u64 count, Spot **out, u64 *n)
     u64 runs = 0, rows = 0;
     for (u64 i = 0; i < count; i++)
         runs += picks[i].run_count;
-    Spot *spots = malloc((runs + 1) * sizeof *spots);
+    Spot *spots = calloc(runs + 1, sizeof *spots);
     *out = spots;
     *n = runs;
     if (spots == NULL)
@@ -412,6 +412,7 @@ static Err choose(Pick *chosen, const Spot *spots, u64 n, u64 row)
         }
     }
     const PickRun *run = spots[low].run;
+    ASSERT(run != NULL);
     u64 at = row - spots[low].first;
     return pick_row(chosen, run->piece,
                     run->listed > 0 ? spots[low].pick->rows[run->listed - 1 + at] : run->from + at);
@@ -427,7 +428,7 @@ Err result_top(Result *r, Pick *picks, u64 count, int threads)
     u32 *selects = arena_array(a, u32, q->sort_count), *perm = NULL;
     Spot *spots = NULL;
     Pick chosen;
-    u64 first, n, spot_count;
+    u64 first = 0, n = 0, spot_count = 0;
     pick_init(&chosen, r->plan, UINT64_MAX);
     keys.cols = arena_array(a, Vec, q->sort_count);
     keys.selects = selects;

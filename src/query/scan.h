@@ -58,7 +58,8 @@ typedef struct {
     u64 done;          /* bit i: the ranges satisfy filter i of the request (i < 64) */
     bool ordered;      /* the partition column ascends within each range (when that is asked) */
     ScanRange *ranges; /* in order, owned */
-    i32 *ids;          /* symbol id of each range, when groups are runs; owned */
+    i32 ids_slot;      /* the symbol column that is the same over each range, -1 = none */
+    i32 *ids;          /* its symbol id in each range; owned */
     u64 range_count;
     u64 row_count; /* rows in the ranges */
 } ScanPiece;

@@ -500,32 +500,31 @@ static void take_messages(Conn *c)
     loop_watch_events(&c->watch, c->out_at < c->out.size ? LOOP_WRITE : 0);
 }
 
-static void read_some(Conn *c)
+/* Reads a piece; false when nothing more is there now. */
+static bool read_some(Conn *c)
 {
-    for (u64 taken = 0; taken < IPC_TURN_MAX && !c->closing;) {
-        u8 *place = NULL;
-        u64 got = 0;
-        if (buf_room(&c->in, IPC_READ_SIZE, &place) != E_OK) {
-            c->closing = true;
-            break;
-        }
-        Err err = sock_read(c->fd, place, IPC_READ_SIZE, &got);
-        buf_added(&c->in, got);
-        taken += got;
-        if (err != E_OK) c->closing = true;
-        if (got < IPC_READ_SIZE) break;
+    u8 *place = NULL;
+    u64 got = 0;
+    if (buf_room(&c->in, IPC_READ_SIZE, &place) != E_OK) {
+        c->closing = true;
+        return false;
     }
+    if (sock_read(c->fd, place, IPC_READ_SIZE, &got) != E_OK) c->closing = true;
+    buf_added(&c->in, got);
+    return got == IPC_READ_SIZE && !c->closing;
 }
 
+/* Takes messages piece by piece, while their bytes are in the near caches. */
 static void on_ready(void *arg, int events)
 {
     Conn *c = arg;
-    bool peer_gone = false;
-    if ((events & LOOP_READ) != 0 && !c->closing) {
-        read_some(c);
+    bool peer_gone = false, more = (events & LOOP_READ) != 0 && !c->closing;
+    for (u64 taken = 0; more; taken += IPC_READ_SIZE) {
+        more = read_some(c) && taken < IPC_TURN_MAX;
         peer_gone = c->closing;
         c->closing = false;
         if (c->shaken || handshake(c)) take_messages(c);
+        more &= !c->closing && c->call_count < IPC_CALLS_MAX;
         c->closing |= peer_gone;
     }
     if (peer_gone) { /* nobody reads answers any more */

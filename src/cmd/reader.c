@@ -42,6 +42,8 @@
 #define READER_POLL_MS     5
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
+#define READER_CALLS_MAX   32            /* queries of one connection in line */
+#define READER_UNREAD_MAX  (32ull << 20) /* bytes a peer has not taken: its queries wait */
 #define READER_EARLY_MS    60000
 #define READER_BATCH_MAX                                                                           \
     100000 /* records taken in one timer turn, so that queries get their turn */
@@ -262,6 +264,7 @@ static void poll(void *arg)
 {
     Reader *r = arg;
     Err err = catch_up(r, READER_BATCH_MAX);
+    start_queries(r);
     if (err == E_OK) return;
     if (err == E_LIMIT) return; /* the next view makes room */
     log_fail(LOG_ERROR, "da.follow", err);
@@ -362,11 +365,14 @@ static void query_after(void *arg)
 /* Plans the queries in line and hands them to worker threads, as many as may run. */
 static void start_queries(Reader *r)
 {
-    while (r->running < r->threads && !list_empty(&r->queue)) {
-        Query *q = LIST_ENTRY(r->queue.next, Query, link);
+    for (List *it = r->queue.next, *next; it != &r->queue && r->running < r->threads; it = next) {
+        Query *q = LIST_ENTRY(it, Query, link);
+        next = it->next;
+        if (call_unread(q->call) > READER_UNREAD_MAX) continue; /* poll looks again */
         list_remove(&q->link);
         r->queued--;
-        Err err = catch_up(r, UINT32_MAX);
+        Err err = q->call->conn == NULL ? fail(E_CLOSED, "the peer is gone") : E_OK;
+        if (err == E_OK) err = catch_up(r, UINT32_MAX);
         if (err == E_LIMIT)
             err = fail(E_BUSY, "live rows have reached memoryLimit; the next interval makes room");
         if (err == E_OK) err = run_prepare(&r->source, &q->request, &q->call->arena, &q->run);
@@ -774,7 +780,8 @@ static Err start(Reader *r)
     metric_collect(collect, r);
     TRY(loop_signal(r->loop, SIGTERM, on_signal, r));
     TRY(loop_signal(r->loop, SIGINT, on_signal, r));
-    ServerOptions server = {.host = r->dap->host, .port = r->dap->port};
+    ServerOptions server = {
+        .host = r->dap->host, .port = r->dap->port, .calls_max = READER_CALLS_MAX};
     TRY(server_open(&r->server, r->loop, &server));
     log_event(LOG_INFO, "da.started", "port %u, view %llu", server_port(r->server),
               (unsigned long long)r->view->number);

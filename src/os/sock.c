@@ -347,3 +347,8 @@ void sock_close(int *fd)
     if (*fd >= 0) close(*fd);
     *fd = -1;
 }
+
+void sock_end(int fd)
+{
+    if (shutdown(fd, SHUT_RDWR) != 0) return; /* it has ended already */
+}

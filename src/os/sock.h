@@ -43,4 +43,8 @@ MUST_USE Err sock_write_all(int fd, const void *data, u64 size, u32 ms);
 /* Closes; -1 is allowed; sets *fd to -1. */
 void sock_close(int *fd);
 
+/* Ends both directions at once, for a descriptor that somebody else closes: who reads it sees its
+ * end. */
+void sock_end(int fd);
+
 #endif

@@ -97,6 +97,8 @@ bool api_text_dispatch(Call *call) { return api.text != NULL && api.text(api.tex
 
 const ApiEntry *api_entry(u32 i) { return i < api.count ? api.entries[i] : NULL; }
 
+u64 call_unread(const Call *c) { return c->http || c->conn == NULL ? 0 : ipc_unread(c); }
+
 bool call_wants_q(const Call *c)
 {
     if (!c->http) return true;

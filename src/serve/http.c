@@ -18,9 +18,12 @@
 
 #include "base/bounds.h"
 #include "base/log.h"
+#include "os/now.h"
 #include "os/sock.h"
 
 #define HTTP_IDLE_S     60
+#define HTTP_HEAD_MS    10000
+#define HTTP_LOOK_MS    500
 #define HTTP_LAST_TURNS 3 /* of the daemon before it stops: resumed requests get their answer */
 
 struct Http {
@@ -33,7 +36,16 @@ struct Http {
     LoopTimer timer;
     bool due;     /* something was resumed or added: run once more */
     List waiting; /* suspended requests */
+    List peers;   /* connections that owe the head of a request */
+    LoopTimer strict;
 };
+
+/* A connection; in Http.peers until the head of its request is there. */
+typedef struct {
+    List link;
+    int fd;
+    i64 until; /* monotonic time by which the head must have come */
+} HttpPeer;
 
 /* A request being read, worked on or answered. */
 typedef struct {
@@ -55,6 +67,53 @@ static void on_ready(void *arg, int events)
 }
 
 static void on_timer(void *arg) { ((Http *)arg)->due = true; }
+
+/* Ends connections whose request did not come, however slowly they send: libmicrohttpd's own limit
+ * begins anew with every byte. */
+static void be_strict(void *arg)
+{
+    Http *http = arg;
+    i64 now = now_mono();
+    LIST_EACH(it, &http->peers)
+    {
+        HttpPeer *p = LIST_ENTRY(it, HttpPeer, link);
+        if (p->until > now) continue;
+        p->until = INT64_MAX;
+        sock_end(p->fd); /* libmicrohttpd sees it and closes */
+        http->due = true;
+    }
+}
+
+static void on_connection(void *cls, struct MHD_Connection *connection, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    Http *http = cls;
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        HttpPeer *p = *context;
+        if (p == NULL) return;
+        list_remove(&p->link);
+        free(p);
+        *context = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    HttpPeer *p = info == NULL ? NULL : calloc(1, sizeof *p);
+    if (p == NULL) return; /* its time is not watched */
+    u32 ms = http->options.idle_ms == 0 ? HTTP_HEAD_MS : http->options.idle_ms;
+    p->fd = info->connect_fd;
+    p->until = now_mono() + (i64)ms * 1000000;
+    list_append(&http->peers, &p->link);
+    *context = p;
+}
+
+/* The peer of a connection; NULL when there was no memory for it. */
+static HttpPeer *peer_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
 
 static void free_data(void *data) { free(data); }
 
@@ -177,6 +236,25 @@ static enum MHD_Result dispatch(HttpRequest *r, const char *method, const char *
     return MHD_queue_response(r->connection, (unsigned)r->status, r->response);
 }
 
+static enum MHD_Result count_length(void *arg, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    (void)kind;
+    (void)value;
+    *(u32 *)arg +=
+        strcasecmp(key, "Content-Length") == 0 || strcasecmp(key, "Transfer-Encoding") == 0;
+    return MHD_YES;
+}
+
+/* Whether the head says once at most where the body ends: of two lengths a proxy before us may have
+ * believed the other one. */
+static bool is_framed_once(struct MHD_Connection *connection)
+{
+    u32 lengths = 0;
+    MHD_get_connection_values(connection, MHD_HEADER_KIND, count_length, &lengths);
+    return lengths <= 1;
+}
+
 static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *data,
                                   size_t *size, void **state)
@@ -190,6 +268,12 @@ static enum MHD_Result on_request(void *cls, struct MHD_Connection *connection, 
     if (r->connection ==
         NULL) { /* headers only: a body that says it is too large is refused before it is read */
         r->connection = connection;
+        HttpPeer *p = peer_of(connection);
+        if (p != NULL) list_remove(&p->link);
+        if (!is_framed_once(connection)) {
+            r->queued = true;
+            return refuse(connection, 400, fail_name(E_USAGE), "the body has two lengths");
+        }
         i64 length = 0;
         Str text =
             str_of(MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Length"));
@@ -253,10 +337,15 @@ static void let_go(HttpRequest *r)
 static void on_completed(void *cls, struct MHD_Connection *connection, void **state,
                          enum MHD_RequestTerminationCode code)
 {
+    Http *http = cls;
     HttpRequest *r = *state;
-    (void)cls;
-    (void)connection;
+    HttpPeer *p = peer_of(connection);
     (void)code;
+    if (p != NULL) { /* until the next request */
+        list_remove(&p->link);
+        p->until = now_mono() + HTTP_IDLE_S * 1000000000ll;
+        list_append(&http->peers, &p->link);
+    }
     if (r == NULL) return;
     let_go(r);
     if (r->response != NULL) MHD_destroy_response(r->response);
@@ -276,13 +365,15 @@ Err http_make(Http **out, Server *server, Loop *loop, const ServerOptions *o, Se
     http->options = *o;
     http->counts = counts;
     list_init(&http->waiting);
+    list_init(&http->peers);
     unsigned idle = o->idle_ms == 0 ? HTTP_IDLE_S : (o->idle_ms + 999) / 1000;
     unsigned most = o->connections_max == 0 ? BOUND_CONNECTIONS_MAX : o->connections_max;
-    http->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-        on_request, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed, http,
-        MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_CONNECTION_LIMIT, most,
-        MHD_OPTION_CONNECTION_TIMEOUT, idle, MHD_OPTION_END);
+    http->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME, 0,
+                         NULL, NULL, on_request, http, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+                         http, MHD_OPTION_NOTIFY_CONNECTION, on_connection, http,
+                         MHD_OPTION_URI_LOG_CALLBACK, on_target, http, MHD_OPTION_CONNECTION_LIMIT,
+                         most, MHD_OPTION_CONNECTION_TIMEOUT, idle, MHD_OPTION_END);
     if (http->daemon == NULL) {
         free(http);
         return fail(E_MEMORY, "HTTP could not be started");
@@ -296,6 +387,7 @@ Err http_make(Http **out, Server *server, Loop *loop, const ServerOptions *o, Se
         free(http);
         return err;
     }
+    loop_timer(loop, &http->strict, HTTP_LOOK_MS, HTTP_LOOK_MS, be_strict, http);
     *out = http;
     return E_OK;
 }

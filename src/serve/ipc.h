@@ -23,6 +23,9 @@ void ipc_flush(Ipc *ipc);
 /* Pushes a message to a connection (server_push). */
 void ipc_push(Ipc *ipc, void *conn, Buf *message);
 
+/* Bytes of answers that the peer of a call with a connection has not taken. */
+u64 ipc_unread(const Call *call);
+
 /* Closes all connections and frees; calls in flight only lose their peer. */
 void ipc_free(Ipc *ipc);
 

@@ -17,6 +17,7 @@ typedef struct {
     u32 connections_max; /* 0 = BOUND_CONNECTIONS_MAX */
     u64 body_max;        /* bytes of one message or HTTP body; 0 = BOUND_PUBLISH_MAX */
     u32 idle_ms;         /* handshake and first request must come within; 0 = 10000 */
+    u32 calls_max;       /* requests of a q connection in flight; 0 = 16384 */
     bool q_only;         /* HTTP answers health, readiness and metrics alone */
     void (*closed)(void *ctx, void *conn); /* a q connection went away (registry) */
     void *ctx;

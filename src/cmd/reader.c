@@ -803,10 +803,13 @@ static void stop(Reader *r)
 {
     server_close(r->server);
     loop_free(r->loop); /* waits for queries that run; what follows them is done here */
-    while (!list_empty(&r->queue))
-        query_drop(LIST_ENTRY(r->queue.next, Query, link));
-    while (!list_empty(&r->active)) {
-        Query *q = LIST_ENTRY(r->active.next, Query, link);
+    for (List *it = r->queue.next, *next; it != &r->queue; it = next) {
+        next = it->next;
+        query_drop(LIST_ENTRY(it, Query, link));
+    }
+    for (List *it = r->active.next, *next; it != &r->active; it = next) {
+        next = it->next;
+        Query *q = LIST_ENTRY(it, Query, link);
         run_finish(q->run, NULL);
         domain_release(q->domain);
         query_drop(q);

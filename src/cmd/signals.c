@@ -22,7 +22,7 @@
 #include "stream/tail.h"
 #include "writedown/day.h"
 
-#define SIGNAL_LOOK_NS 1000000000ll
+#define SIGNAL_LOOK_NS 1000000000LL
 #define WORK_WAIT_MS   10000 /* a worker's request for work is answered with nothing after that */
 
 static void dispatch(Sm *sm);

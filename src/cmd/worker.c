@@ -34,9 +34,10 @@
 #define WORKER_CALL_MS    120000
 #define WORKER_CONNECT_MS 10000
 #define WORKER_RETRY_MS   1000
-#define WORKER_STAGES_MAX 100000    /* files in <idb>/stage */
-#define WORKER_LARGE      (1 << 20) /* bytes of a block that goes back to the kernel when it is freed \
-                                     */
+#define WORKER_STAGES_MAX 100000 /* files in <idb>/stage */
+#define WORKER_LARGE                                                                               \
+    (1 << 20) /* bytes of a block that goes back to the kernel when it is freed                    \
+               */
 
 typedef struct {
     const char *name;
@@ -214,7 +215,7 @@ static void day_progress(void *arg, u64 done, u64 all)
 {
     i64 *last = arg;
     i64 now = now_mono();
-    if (now - *last < 10000000000ll) return;
+    if (now - *last < 10000000000LL) return;
     *last = now;
     log_event(LOG_INFO, "eod.progress", "%llu of %llu dates", (unsigned long long)done,
               (unsigned long long)all);

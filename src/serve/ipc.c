@@ -22,19 +22,20 @@
 
 #define IPC_READ_SIZE   (256u << 10) /* bytes asked for at once */
 #define IPC_TURN_MAX    (8u << 20)   /* bytes taken from one connection in a turn */
-#define IPC_CALLS_MAX   16384        /* requests of a connection in flight */
-#define IPC_PAUSE_BYTES (32u << 20)  /* unsent bytes at which reading pauses */
-#define IPC_CAPABILITY  6            /* the highest that we speak */
-#define IPC_FREE_CALLS  1024         /* call structs kept for reuse */
-#define IPC_IDLE_MS     10000        /* for the handshake, and to take the last answers */
-#define IPC_AHEAD       3 /* memory made ready for a message, in times of what is there */
+#define IPC_CALLS_MAX   16384       /* requests of a connection in flight, unless asked otherwise */
+#define IPC_PAUSE_BYTES (32u << 20) /* unsent bytes at which reading pauses */
+#define IPC_CAPABILITY  6           /* the highest that we speak */
+#define IPC_FREE_CALLS  1024        /* call structs kept for reuse */
+#define IPC_IDLE_MS     10000       /* for the handshake, and to take the last answers */
+#define IPC_DEAF_MS     30000       /* for a peer with answers to take any of them */
+#define IPC_AHEAD       3           /* memory made ready for a message, in times of what is there */
 
 typedef struct Conn {
     List link;
     List dirty_link; /* in Ipc.dirty while there is something to send */
     Ipc *ipc;
     int fd;
-    bool local, shaken, closing, dirty, paused;
+    bool local, shaken, closing, dirty, paused, last; /* last: closing when it was last flushed */
     u8 capability;
     LoopWatch watch;
     LoopTimer timer;
@@ -134,11 +135,16 @@ static void mark_dirty(Conn *c)
     loop_again(c->ipc->loop);
 }
 
-/* The handshake did not come, or the last answers were not taken. */
+/* The handshake did not come, or answers were not taken. */
 static void on_timeout(void *arg)
 {
     Conn *c = arg;
-    if (!c->shaken || c->closing) conn_close(c);
+    if (!c->shaken || c->closing || c->out_at < c->out.size) conn_close(c);
+}
+
+static u32 calls_max(const Ipc *ipc)
+{
+    return ipc->options.calls_max == 0 ? IPC_CALLS_MAX : ipc->options.calls_max;
 }
 
 static u32 idle_ms(const Ipc *ipc)
@@ -174,6 +180,7 @@ void ipc_add(Ipc *ipc, int fd, bool local)
 /* Writes what is waiting; false when the connection is gone. */
 static bool conn_flush(Conn *c)
 {
+    u64 at = c->out_at;
     while (c->out_at < c->out.size) {
         u64 put = 0;
         if (sock_write(c->fd, c->out.data + c->out_at, c->out.size - c->out_at, &put) != E_OK) {
@@ -195,11 +202,18 @@ static bool conn_flush(Conn *c)
         conn_close(c);
         return false;
     }
-    c->paused =
-        c->closing || c->out.size - c->out_at > IPC_PAUSE_BYTES || c->call_count >= IPC_CALLS_MAX;
+    c->paused = c->closing || c->out.size - c->out_at > IPC_PAUSE_BYTES ||
+                c->call_count >= calls_max(c->ipc);
     loop_watch_events(&c->watch, (c->paused ? 0 : LOOP_READ) | (waiting ? LOOP_WRITE : 0));
-    if (c->closing && c->timer.handle == NULL) /* a peer that never reads shall not stay for ever */
+    /* a peer that never reads shall not stay for ever */
+    bool armed = c->timer.handle != NULL;
+    if (c->closing && (!armed || !c->last))
         loop_timer(c->ipc->loop, &c->timer, idle_ms(c->ipc), 0, on_timeout, c);
+    else if (!c->closing && waiting && (!armed || c->out_at > at))
+        loop_timer(c->ipc->loop, &c->timer, IPC_DEAF_MS, 0, on_timeout, c);
+    else if (!c->closing && !waiting && c->shaken)
+        loop_timer_stop(&c->timer);
+    c->last = c->closing;
     return true;
 }
 
@@ -316,6 +330,14 @@ void ipc_answer_message(Call *call, Buf *message)
     }
     buf_free(message);
     answered(call);
+}
+
+u64 ipc_unread(const Call *call)
+{
+    const Conn *c = call->conn;
+    u64 bytes = c->out.size - c->out_at + c->pushes.size;
+    LIST_EACH(it, &c->calls) bytes += LIST_ENTRY(it, Call, link)->reply.size;
+    return bytes;
 }
 
 void ipc_push(Ipc *ipc, void *conn, Buf *message)
@@ -476,7 +498,7 @@ static bool take_message(Conn *c, u64 at, u64 size)
 static void take_messages(Conn *c)
 {
     u64 at = 0, most = c->ipc->options.body_max == 0 ? BOUND_PUBLISH_MAX : c->ipc->options.body_max;
-    while (!c->closing && c->in.size - at >= WIRE_HEADER && c->call_count < IPC_CALLS_MAX) {
+    while (!c->closing && c->in.size - at >= WIRE_HEADER && c->call_count < calls_max(c->ipc)) {
         WireHeader h;
         if (wire_header(c->in.data + at, &h) != E_OK || h.size > most) {
             c->ipc->counts->bad_messages++;
@@ -495,7 +517,7 @@ static void take_messages(Conn *c)
         at += h.size;
     }
     buf_drop(&c->in, at);
-    if (c->call_count < IPC_CALLS_MAX || c->closing) return;
+    if (c->call_count < calls_max(c->ipc) || c->closing) return;
     c->paused = true; /* until answers have gone out: ipc_flush goes on here */
     loop_watch_events(&c->watch, c->out_at < c->out.size ? LOOP_WRITE : 0);
 }
@@ -524,7 +546,7 @@ static void on_ready(void *arg, int events)
         peer_gone = c->closing;
         c->closing = false;
         if (c->shaken || handshake(c)) take_messages(c);
-        more &= !c->closing && c->call_count < IPC_CALLS_MAX;
+        more &= !c->closing && !c->paused;
         c->closing |= peer_gone;
     }
     if (peer_gone) { /* nobody reads answers any more */

@@ -434,6 +434,7 @@ void http_free(Http *http)
         MHD_run(http->daemon);
     loop_unwatch(&http->watch);
     loop_timer_stop(&http->timer);
+    loop_timer_stop(&http->strict);
     MHD_stop_daemon(http->daemon);
     free(http);
 }

@@ -149,6 +149,22 @@ static Err reserve(Find *f, u64 count)
     return E_OK;
 }
 
+/* Whether times ascend over every run; noted for all of them together, too. */
+static bool look_at_runs(const Find *f)
+{
+    const Column *c = f->parted;
+    u8 known = atomic_load_explicit(&f->runs->runs, memory_order_relaxed);
+    if (known == OPENED_UNKNOWN) {
+        known = OPENED_ASCENDS;
+        for (u64 k = 0; k < c->key_count; k++) {
+            if (!look(&f->runs->order[k], f->times, (u64)c->offs[k], (u64)c->offs[k + 1]))
+                known = OPENED_FALLS;
+        }
+        atomic_store_explicit(&f->runs->runs, known, memory_order_relaxed);
+    }
+    return known == OPENED_ASCENDS;
+}
+
 /* Every run as a whole. */
 static Err add_whole_runs(Find *f)
 {
@@ -157,14 +173,13 @@ static Err add_whole_runs(Find *f)
     const i64 *offs = c->offs;
     Err err = reserve(f, MAX(c->key_count, 1));
     if (err != E_OK) return err;
+    if (f->times != NULL) f->ascends = look_at_runs(f);
+    i32 worst = 0;
     for (u64 k = 0; k < c->key_count; k++) {
-        i32 id = names_id(f->plan->names, key_of(c, k));
-        if (id < 0) return bad_key(p);
-        if (f->times != NULL)
-            f->ascends &= look(&f->runs->order[k], f->times, (u64)offs[k], (u64)offs[k + 1]);
         p->ranges[k] = (ScanRange){(u64)offs[k], (u64)offs[k + 1]};
-        p->ids[k] = id;
+        worst |= p->ids[k] = names_id(f->plan->names, key_of(c, k));
     }
+    if (worst < 0) return bad_key(p);
     p->range_count = c->key_count;
     p->row_count = p->rows;
     return E_OK;

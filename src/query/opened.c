@@ -13,6 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define DOMAIN_NAME "sym" /* the one domain of a database */
+
 typedef struct {
     List link;
     PartTable *table;
@@ -39,6 +41,9 @@ static Err check_column(const Column *c, const PartTable *t, const SchemaColumn 
         return fail(E_CORRUPT, "%s: %llu rows, but the view says %llu", path,
                     (unsigned long long)c->rows, (unsigned long long)t->rows);
     }
+    if (c->type == QT_ENUM && strcmp(c->domain, DOMAIN_NAME) != 0)
+        return fail(E_UNSUPPORTED, "%s: symbols of the domain %s, not of %s", path, c->domain,
+                    DOMAIN_NAME);
     if (c->type == type || (c->rows == 0 && c->type == QT_LIST)) return E_OK;
     if (c->type == QT_NESTED && type > QT_NESTED)
         return fail(E_UNSUPPORTED, "%s: a list column without a type", path);

@@ -27,6 +27,7 @@ typedef struct Opened {
     u32 uses;
     Column column;
     _Atomic u8 *order; /* OPENED_*: of each run of a parted column, else one for the whole part */
+    _Atomic u8 runs;   /* OPENED_*: of all runs together, once each was looked at */
 } Opened;
 
 /* Maps a column of a part's table; E_CORRUPT when it is missing, of another type than the schema's

@@ -385,11 +385,12 @@ static Err list_spots(const Pick *picks, u64 count, Spot **out, u64 *n)
     u64 runs = 0, rows = 0;
     for (u64 i = 0; i < count; i++)
         runs += picks[i].run_count;
-    Spot *spots = calloc(runs + 1, sizeof *spots);
+    Spot *spots = malloc((runs + 1) * sizeof *spots);
     *out = spots;
     *n = runs;
     if (spots == NULL)
         return fail(E_MEMORY, "no memory to sort %llu runs", (unsigned long long)runs);
+    spots[0] = (Spot){0, NULL, NULL};
     for (u64 i = 0, at = 0; i < count; i++) {
         for (u64 k = 0; k < picks[i].run_count; k++) {
             spots[at++] = (Spot){rows, &picks[i], &picks[i].runs[k]};

@@ -96,6 +96,7 @@ struct Query {
     Call *call;
     Request request;
     ReaderDomain *domain;
+    u64 view; /* the number of the view it reads; 0 before it runs */
     Run *run;
     Buf answer;
     Err err;
@@ -282,7 +283,7 @@ static Value header(const Query *q, Arena *a, i64 rc, i64 ac, Str text)
     value_put(&h, "api", value_symbol(".kxi.getData"));
     value_put(&h, "logCorr", value_string(q->corr));
     value_put(&h, "rcvTS", value_timestamp(now_wall() - (now_mono() - q->began)));
-    value_put(&h, "view", value_long((i64)(q->run == NULL ? 0 : q->reader->view->number)));
+    value_put(&h, "view", value_long((i64)q->view));
     value_put(&h, "ms", value_float((f64)(now_mono() - q->began) / 1e6));
     return h;
 }
@@ -381,6 +382,7 @@ static void start_queries(Reader *r)
             free(q);
             continue;
         }
+        q->view = r->view->number;
         q->domain = r->domain;
         q->domain->uses++;
         r->running++;

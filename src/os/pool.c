@@ -92,6 +92,28 @@ static void *work(void *unused)
     return NULL;
 }
 
+/* A process that forks (proc_spawn, tests) gives its child the lock free and no workers: threads do
+ * not come along. */
+static void before_fork(void) { pthread_mutex_lock(&lock); }
+
+static void after_fork(void) { pthread_mutex_unlock(&lock); }
+
+static void in_child(void)
+{
+    pthread_mutex_init(&lock, NULL);
+    pthread_cond_init(&wanted, NULL);
+    pthread_cond_init(&left, NULL);
+    list_init(&jobs);
+    workers = 0;
+}
+
+static void watch_forks(void)
+{
+    /* without memory for it a child that forks without exec could wait for ever: none of ours
+     * does */
+    if (pthread_atfork(before_fork, after_fork, in_child) != 0) abort();
+}
+
 /* Starts workers up to `count`; fewer when the system refuses, which costs time only. Under
  * lock. */
 static void start_workers(int count)
@@ -133,6 +155,8 @@ Err pool_run(u64 count, int threads, Err (*task)(void *arg, u64 i), void *arg)
     Job job = {.task = task, .arg = arg, .count = count, .inside_max = threads - 1};
     job.failed_at = ~0ull;
     job.failure = &failure;
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
     list_append(&jobs, &job.node);
     start_workers(threads - 1);

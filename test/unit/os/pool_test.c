@@ -3,6 +3,7 @@
  */
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <setjmp.h>
@@ -156,6 +157,27 @@ static void several_callers_share_the_workers(void **state)
     }
 }
 
+/* A fork may fall into the moment in which a worker holds the lock; the child has no workers. */
+static void a_forked_child_has_a_pool_of_its_own(void **state)
+{
+    (void)state;
+    for (int round = 0; round < 200; round++) {
+        atomic_ullong sum = 0;
+        int status = 0;
+        assert_int_equal(pool_run(100, 8, add, &sum), E_LIMIT);
+        pid_t pid = fork();
+        if (pid == 0) {
+            alarm(20);
+            atomic_store(&sum, 0);
+            Err err = pool_run(100, 8, add, &sum);
+            _exit(err == E_LIMIT && atomic_load(&sum) == 4950 ? 0 : 1);
+        }
+        assert_true(pid > 0);
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -164,6 +186,7 @@ int main(void)
         cmocka_unit_test(no_more_threads_than_allowed),
         cmocka_unit_test(nested_calls_stay_in_their_thread),
         cmocka_unit_test(several_callers_share_the_workers),
+        cmocka_unit_test(a_forked_child_has_a_pool_of_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,27 +49,34 @@ class Load:
         t.start()
 
     def publisher(self, number):
-        """Sends batches with sequence numbers, each again and again until it is acknowledged."""
+        """Sends batches with sequence numbers, several at a time; after a lost connection all that
+        were not acknowledged go again, in order."""
         feed, sequence = trades.Trades(1000 * SEED + number), 0
         r = random.Random(number)
         while not self.stop.is_set():
-            sequence += 1
-            c = feed.columns(r.randint(1, 40), now_ns())
-            table = trades.table(c)
+            batches = []
+            for _ in range(r.randint(1, 8)):
+                sequence += 1
+                batches.append((sequence, feed.columns(r.randint(1, 30), now_ns())))
             with self.lock:
-                self.sent += len(c[0])
-            while True:
+                self.sent += sum(len(c[0]) for _, c in batches)
+            while batches:
                 try:
-                    got = self.s.publish_once("trade", table, f"p{number}", 5, sequence)
-                    break
+                    conn = self.s.sm()
+                    for n, c in batches:
+                        conn.send(q.QList([q.text(".silt.upd"), q.sym("trade"), trades.table(c),
+                                           q.sym(f"p{number}"), q.long(5), q.long(n)]), q.SYNC)
+                    while batches:
+                        got = conn.response()
+                        _, c = batches.pop(0)
+                        with self.lock:
+                            self.trade.add_columns(*c)
+                            self.duplicates += bool(got["duplicate"].value)
                 except GONE:
                     self.s.hang_up()
                     self.retries += 1
                     time.sleep(0.03)
-            with self.lock:
-                self.trade.add_columns(*c)
-                self.duplicates += bool(got["duplicate"].value)
-            time.sleep(r.random() * 0.04)
+            time.sleep(r.random() * 0.1)
 
     def careless(self):
         """Sends without numbers and never again: what was not acknowledged may be there or not."""

@@ -196,6 +196,7 @@ class Road:
         """After a day job everything is in the history."""
         d = self.check_disk()
         assert not d.idb.partitions, d.idb.partitions
+        proc.wait_for(lambda: self.s.da_status()["liveRows"] == 0, "live rows to be dropped", 5)
         self.trade.assert_same(d.splays("trade"), where)
         self.kinds.assert_same(d.splays("kinds"), where)
         days = {t // DAY_NS for t in self.trade.kept.data[0]}

@@ -271,18 +271,37 @@ def pinned(base):
             os.close(fd)
 
 
-def load_current(base, own=True):
-    """What `\\l <base>/current` would see now, every file of it decoded; None without a view."""
-    with pinned(base) as folder:
-        return None if folder is None else kdbfiles.load_db(folder, own)
+def _number(folder):
+    return int(folder.rpartition(".")[2])
 
 
 class Disk:
-    """Both databases as they stand. While views are published they may be of different moments;
-    at rest they hold every row before the watermark exactly once between them."""
+    """Both databases as `\\l <base>/current` would see them now, every file decoded; None without a
+    view. The lock on idb.N keeps what view N names: hdb.M with M at most N. While views are
+    published the two may be of different moments; at rest they hold every row before the watermark
+    exactly once between them."""
 
     def __init__(self, idb, hdb, own=True):
-        self.idb, self.hdb = load_current(idb, own), load_current(hdb, own)
+        self.idb = self.hdb = None
+        link = os.path.join(hdb, "current")
+        while True:
+            with pinned(idb) as folder:
+                if folder is None:
+                    return
+                if not os.path.islink(link):        # the first view, stopped between its two links
+                    self.idb = kdbfiles.load_db(folder, own)
+                    return
+                name = os.readlink(link)
+                if _number(name) > _number(folder):
+                    continue                        # published between the two looks
+                try:
+                    self.idb = kdbfiles.load_db(folder, own)
+                    self.hdb = kdbfiles.load_db(os.path.join(hdb, name), own)
+                    return
+                except (OSError, kdbfiles.LoadError):
+                    if os.readlink(link) == name:
+                        raise
+                    # It was the link of the view before N, which followed meanwhile.
 
     def splays(self, table):
         out = []

@@ -106,7 +106,8 @@ Str call_param(Call *c, const char *name);
 /* Whether the peer wants q IPC bytes (always for q IPC calls), else JSON. */
 bool call_wants_q(const Call *c);
 
-/* Bytes of earlier answers that the peer has not taken yet; HTTP peers have one request at a time. */
+/* Bytes of earlier answers that the peer has not taken yet; HTTP peers have one request at a
+ * time. */
 u64 call_unread(const Call *c);
 
 #endif

@@ -141,12 +141,9 @@ int main(int argc, char **argv)
     (void)argv;
     if (argc > 1) return child();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(unarmed_it_lets_all_pass),
-        cmocka_unit_test(one_change_fails),
-        cmocka_unit_test(a_lasting_fault_stays),
-        cmocka_unit_test(a_short_write_is_half),
-        cmocka_unit_test(the_environment_arms),
-        cmocka_unit_test(malformed_words_are_refused),
+        cmocka_unit_test(unarmed_it_lets_all_pass), cmocka_unit_test(one_change_fails),
+        cmocka_unit_test(a_lasting_fault_stays),    cmocka_unit_test(a_short_write_is_half),
+        cmocka_unit_test(the_environment_arms),     cmocka_unit_test(malformed_words_are_refused),
         cmocka_unit_test(the_count_is_in_the_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 Each is answered by a clear error and the documented code; everybody else is served as before, and
 nothing that was acknowledged is lost."""
 import contextlib
+import errno
 import os
 import random
 import re
@@ -642,12 +643,21 @@ def small_disk(folder, size):
 
 
 def fill(path, leave):
-    """Takes all space of the disk but `leave` bytes."""
+    """Takes all space of the disk but about `leave` bytes, while others write to it too."""
     with open(path, "wb") as f:
-        st = os.statvfs(path)
-        want = st.f_bavail * st.f_frsize - leave
-        if want > 0:
-            os.posix_fallocate(f.fileno(), 0, want)
+        for _ in range(1000):
+            st = os.statvfs(path)
+            want = st.f_bavail * st.f_frsize - leave
+            if want <= 0:
+                return
+            try:
+                os.posix_fallocate(f.fileno(), os.fstat(f.fileno()).st_size, want)
+                return
+            except OSError as e:
+                if e.errno != errno.ENOSPC:
+                    raise
+            time.sleep(0.01)
+        raise AssertionError("the disk could not be filled")
 
 
 @tap.test("a full disk: publishing is refused as full, queries go on, then everything continues")

@@ -88,7 +88,7 @@ void *arena_raw(Arena *a, u64 size)
     return piece;
 }
 
-Err arena_try(Arena *a, u64 count, u64 width, void **out)
+static Err try_take(Arena *a, u64 count, u64 width, bool clear, void **out)
 {
     u64 size = 0, size_max = a->size_max ? a->size_max : ARENA_SIZE_MAX;
     *out = NULL;
@@ -97,9 +97,19 @@ Err arena_try(Arena *a, u64 count, u64 width, void **out)
         return fail(E_LIMIT, "%llu items of %llu bytes: more than the limit of %llu bytes",
                     (unsigned long long)count, (unsigned long long)width,
                     (unsigned long long)size_max);
-    *out = take(a, size, true);
+    *out = take(a, size, clear);
     if (!*out) return fail(E_MEMORY, "no memory for %llu bytes", (unsigned long long)size);
     return E_OK;
+}
+
+Err arena_try(Arena *a, u64 count, u64 width, void **out)
+{
+    return try_take(a, count, width, true, out);
+}
+
+Err arena_try_raw(Arena *a, u64 count, u64 width, void **out)
+{
+    return try_take(a, count, width, false, out);
 }
 
 char *arena_text(Arena *a, const char *text, u64 size)

@@ -27,6 +27,9 @@ void *arena_alloc(Arena *a, u64 size);
  * refuses; *out is then NULL. */
 MUST_USE Err arena_try(Arena *a, u64 count, u64 width, void **out);
 
+/* Like arena_try, but the bytes are not cleared: for large arrays that are filled at once. */
+MUST_USE Err arena_try_raw(Arena *a, u64 count, u64 width, void **out);
+
 /* Like arena_alloc, but the bytes are not cleared: for buffers that are filled at once. */
 void *arena_raw(Arena *a, u64 size);
 

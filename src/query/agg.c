@@ -25,6 +25,7 @@
 #define SLOTS_FIRST 16
 #define LANES       16   /* sums at once */
 #define STRETCH     8192 /* elements that are summed up before a look for nulls */
+#define COUNT_BITS  52   /* whole numbers below 2^52 become floats by a look at their bits alone */
 
 static bool is_spread(AggKind k)
 {
@@ -311,6 +312,60 @@ SIMD_AVX2 static Weighted weigh_avx2(const f64 *w, const f64 *v, u64 n)
     return weigh_body(w, v, n);
 }
 
+/* The same with whole weights below 2^52, which most are: they become floats by setting the low
+ * bits of 2^52. Both columns are read in one go. *all collects the weights' bits: when it reaches
+ * 2^52 the result is nothing. */
+SIMD_BODY Weighted weigh_counts_body(const i64 *w, const f64 *v, u64 n, u64 *all)
+{
+    const u64 bits = (1023ull + COUNT_BITS) << COUNT_BITS;
+    const f64 base = (f64)(1ull << COUNT_BITS);
+    SimdF64 a = {0}, b = {0}, c = {0}, d = {0};
+    SimdU64 seen = {0};
+    Weighted rest = {0, 0};
+    u64 i = 0;
+    for (; i + 8 <= n; i += 8) {
+        SimdU64 k = simd_load_u64(w + i), l = simd_load_u64(w + i + 4);
+        SimdF64 x = (SimdF64)(k | bits) - base, y = (SimdF64)(l | bits) - base;
+        seen |= k | l;
+        a += x;
+        b += y;
+        c += x * simd_load(v + i);
+        d += y * simd_load(v + i + 4);
+    }
+    *all = seen[0] | seen[1] | seen[2] | seen[3];
+    for (; i < n; i++) {
+        *all |= (u64)w[i];
+        rest.weight += (f64)w[i];
+        rest.sum += (f64)w[i] * v[i];
+    }
+    a += b;
+    c += d;
+    rest.weight += (a[0] + a[1]) + (a[2] + a[3]);
+    rest.sum += (c[0] + c[1]) + (c[2] + c[3]);
+    return rest;
+}
+
+static Weighted weigh_counts_plain(const i64 *w, const f64 *v, u64 n, u64 *all)
+{
+    return weigh_counts_body(w, v, n, all);
+}
+
+SIMD_AVX2 static Weighted weigh_counts_avx2(const i64 *w, const f64 *v, u64 n, u64 *all)
+{
+    return weigh_counts_body(w, v, n, all);
+}
+
+/* Adds a stretch by whole weights; false when it has weights or values that need a closer look. */
+static bool add_counts(const i64 *w, const f64 *v, u64 n, AggState *s)
+{
+    u64 all = 0;
+    Weighted x = simd_avx2() ? weigh_counts_avx2(w, v, n, &all) : weigh_counts_plain(w, v, n, &all);
+    if (all >> COUNT_BITS != 0 || isnan(x.sum)) return false;
+    s->weighted.weight += x.weight;
+    s->weighted.sum += x.sum;
+    return true;
+}
+
 static void add_weighted(const f64 *w, const f64 *v, u64 n, AggState *s)
 {
     for (u64 at = 0; at < n; at += STRETCH) {
@@ -593,9 +648,16 @@ static Err lane_span(const Agg *a, const ScanPiece *piece, u64 from, u64 to, Agg
     const ScanColumn *y = a->slot2 >= 0 ? &piece->cols[a->slot2] : NULL;
     bool direct = x->width == 8 && (!a->real || type_class(x->type) == TYPE_REAL);
     bool direct2 = y == NULL || (y->width == 8 && type_class(y->type) == TYPE_REAL);
+    bool counts = is_weighted(a->kind) && direct2 && x->width == 8 && !direct;
     u64 step = direct && direct2 ? to - from : SCAN_BLOCK;
     while (from < to) {
         u64 n = MIN(to - from, step);
+        if (counts) {
+            u64 some = MIN(to - from, STRETCH);
+            counts = add_counts((const i64 *)x->data + from, (const f64 *)y->data + from, some, s);
+            from += counts ? some : 0;
+            continue;
+        }
         if (!a->real) {
             add_i64(a, scan_i64(x, from, n, lanes->a), n, s);
         } else if (y == NULL) {
@@ -632,6 +694,37 @@ Err agg_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan
     }
 done:
     return err;
+}
+
+bool agg_is_read(const Agg *a, const Plan *p, const ScanPiece *piece)
+{
+    if (a->kind == AGG_COUNT) return true;
+    bool settled = piece->ordered || times_of(p, piece) == NULL;
+    return is_end(a->kind) && settled && piece->cols[a->slot].form == SCAN_FIXED;
+}
+
+void agg_read(const Agg *a, const ScanPiece *piece, void *data)
+{
+    const ScanRange *ranges = piece->ranges;
+    const bool last = a->kind == AGG_LAST;
+    u64 *eights = data;
+    u8 *bytes = data;
+    if (a->kind == AGG_COUNT) {
+        for (u64 i = 0; i < piece->range_count; i++)
+            eights[i] = ranges[i].to - ranges[i].from;
+        return;
+    }
+    const ScanColumn *c = &piece->cols[a->slot];
+    if (c->width == 8) {
+        const u64 *from = c->data;
+        for (u64 i = 0; i < piece->range_count; i++)
+            eights[i] = from[last ? ranges[i].to - 1 : ranges[i].from];
+        return;
+    }
+    for (u64 i = 0; i < piece->range_count; i++) {
+        u64 row = last ? ranges[i].to - 1 : ranges[i].from;
+        memcpy(bytes + i * c->width, (const u8 *)c->data + row * c->width, c->width);
+    }
 }
 
 /* ---- rows */

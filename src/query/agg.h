@@ -90,6 +90,13 @@ AggState agg_start(const Agg *a);
 MUST_USE Err agg_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan *spans,
                        u64 count, AggLanes *lanes, AggState *states);
 
+/* Whether the result of each range of a piece can be read off it, without a state: a count, or a
+ * first or last row where times ascend. */
+bool agg_is_read(const Agg *a, const Plan *p, const ScanPiece *piece);
+
+/* Reads it for all ranges, as elements of the result's type. */
+void agg_read(const Agg *a, const ScanPiece *piece, void *data);
+
 /* Adds rows to the states of their groups. */
 MUST_USE Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *rows,
                       AggLanes *lanes, AggState *states);

@@ -175,10 +175,10 @@ static Err add_whole_runs(Find *f)
     if (err != E_OK) return err;
     if (f->times != NULL) f->ascends = look_at_runs(f);
     i32 worst = 0;
-    for (u64 k = 0; k < c->key_count; k++) {
+    for (u64 k = 0; k < c->key_count; k++)
         p->ranges[k] = (ScanRange){(u64)offs[k], (u64)offs[k + 1]};
+    for (u64 k = 0; k < c->key_count; k++)
         worst |= p->ids[k] = names_id(f->plan->names, key_of(c, k));
-    }
     if (worst < 0) return bad_key(p);
     p->range_count = c->key_count;
     p->row_count = p->rows;

@@ -155,10 +155,23 @@ done:
 }
 
 /* All runs of a piece that need no look, each a group of its own or to be found by its symbol. */
+/* Whether no aggregation needs a state. */
+static bool is_read(const Fold *f, const ScanPiece *piece)
+{
+    bool read = piece->solo;
+    for (u32 i = 0; i < f->agg_count && read; i++)
+        read = agg_is_read(&f->aggs[i], f->plan, piece);
+    return read;
+}
+
 static Err fold_runs(Fold *f, const ScanPiece *piece)
 {
     Err err = E_OK;
     if (piece->solo) TRY(group_symbols(&f->group, piece->ids, piece->range_count));
+    if (is_read(f, piece)) {
+        f->read = piece;
+        goto done;
+    }
     for (u64 at = 0; at < piece->range_count;) {
         u64 end = MIN(piece->range_count, at + SPANS_MAX);
         for (; at < end; at++) {
@@ -218,6 +231,7 @@ done:
 Err fold_keep(Fold *f, Arena *a)
 {
     Err err = E_OK;
+    if (f->read != NULL) return E_OK;
     TRY(start_states(f));
     for (u32 i = 0; i < f->agg_count; i++) {
         if (f->aggs[i].type < QT_NESTED) continue;

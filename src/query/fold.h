@@ -19,7 +19,8 @@ typedef struct {
     AggSpan *spans;
     u32 span_count;
     AggLanes *lanes;
-    u64 unchecked; /* rows since the time limit was looked at */
+    const ScanPiece *read; /* the groups are its ranges and there are no states: agg_read */
+    u64 unchecked;         /* rows since the time limit was looked at */
 } Fold;
 
 /* Starts an empty one. */

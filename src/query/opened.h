@@ -28,6 +28,7 @@ typedef struct Opened {
     Column column;
     _Atomic u8 *order; /* OPENED_*: of each run of a parted column, else one for the whole part */
     _Atomic u8 runs;   /* OPENED_*: of all runs together, once each was looked at */
+    _Atomic u8 names;  /* OPENED_*: whether the names of the runs ascend */
 } Opened;
 
 /* Maps a column of a part's table; E_CORRUPT when it is missing, of another type than the schema's

@@ -23,10 +23,9 @@
 #define TOP_SHARE      8 /* a limit below this share of the rows is worth sorting first */
 #define PARALLEL_BYTES (1ull << 20) /* a smaller answer is copied by one thread */
 
-static Err allocate(Result *r, u64 count, u64 width, void **out)
+static Err count_bytes(Result *r, u64 count, u64 width)
 {
     u64 bytes;
-    *out = NULL;
     if (__builtin_mul_overflow(count, width, &bytes) || bytes > BOUND_RESULT_MAX ||
         r->bytes + bytes > BOUND_RESULT_MAX) {
         return fail(E_LIMIT,
@@ -34,7 +33,22 @@ static Err allocate(Result *r, u64 count, u64 width, void **out)
                     (unsigned long long)(BOUND_RESULT_MAX >> 20));
     }
     r->bytes += bytes;
-    return arena_try(r->plan->arena, MAX(count, 1), width, out);
+    return E_OK;
+}
+
+static Err allocate(Result *r, u64 count, u64 width, void **out)
+{
+    *out = NULL;
+    Err err = count_bytes(r, count, width);
+    return err == E_OK ? arena_try(r->plan->arena, MAX(count, 1), width, out) : err;
+}
+
+/* The same for elements that are all written at once: the memory is not cleared. */
+static Err allocate_raw(Result *r, u64 count, u64 width, void **out)
+{
+    *out = NULL;
+    Err err = count_bytes(r, count, width);
+    return err == E_OK ? arena_try_raw(r->plan->arena, MAX(count, 1), width, out) : err;
 }
 
 /* ---- shape */
@@ -143,7 +157,7 @@ static Err enlarge(Result *r, u64 old, u64 rows)
         bool lists = v->type > QT_NESTED;
         u32 width = lists ? sizeof(u64) : type_width(v->type);
         void *place, **home = lists ? (void **)&v->offs : &v->data;
-        TRY(allocate(r, rows + lists, width, &place));
+        TRY(lists ? allocate(r, rows + 1, width, &place) : allocate_raw(r, rows, width, &place));
         if (old + lists > 0) memcpy(place, *home, (old + lists) * width);
         *home = place;
         v->count = rows;
@@ -465,7 +479,7 @@ static Err group_columns(Result *r, const Group *g)
         Str text;
         if (v->type < QT_NESTED) {
             u32 width = type_width(v->type);
-            TRY(allocate(r, g->count, width, &data));
+            TRY(allocate_raw(r, g->count, width, &data));
             if (g->form == GROUP_SYMBOL && g->count > 0) {
                 memcpy(data, g->ids, g->count * sizeof *g->ids);
             } else {
@@ -536,11 +550,19 @@ done:
     return err;
 }
 
-static Err agg_column(Result *r, const Agg *a, const AggState *states, u64 count, Vec *v)
+static Err agg_column(Result *r, const Fold *f, u32 at, u64 count, Vec *v)
 {
     Err err = E_OK;
     void *data;
+    const Agg *a = &f->aggs[at];
+    const AggState *states = f->states[at];
     v->count = count;
+    if (f->read != NULL) {
+        TRY(allocate_raw(r, count, type_width(v->type), &data));
+        agg_read(a, f->read, data);
+        v->data = data;
+        return E_OK;
+    }
     if (v->type > QT_NESTED) return list_column(r, a, states, count, v);
     if (a->kind == AGG_DISTINCT) {
         TRY(allocate(r, count, sizeof(Value), &data));
@@ -555,6 +577,23 @@ done:
     return err;
 }
 
+/* Whether groups that are the runs of a part ascend by name; noted, as names keep their order. */
+static Err runs_ascend(const Result *r, const ScanPiece *p, bool *ascend)
+{
+    Err err = E_OK;
+    Opened *o = p->cols[r->plan->run_slot].opened;
+    u8 known = o == NULL ? OPENED_FALLS : atomic_load_explicit(&o->names, memory_order_relaxed);
+    if (known == OPENED_UNKNOWN && p->range_count == o->column.key_count) {
+        SortKey key;
+        TRY(sort_key(r, 0, false, &key));
+        known = in_order(&key, 1, r->rows) ? OPENED_ASCENDS : OPENED_FALLS;
+        atomic_store_explicit(&o->names, known, memory_order_relaxed);
+    }
+    *ascend = known == OPENED_ASCENDS;
+done:
+    return err;
+}
+
 Err result_fold(Result *r, Fold *f)
 {
     Err err = E_OK;
@@ -564,10 +603,12 @@ Err result_fold(Result *r, Fold *f)
     TRY(fold_keep(f, r->plan->arena));
     TRY(group_columns(r, &f->group));
     for (u32 i = 0; i < f->agg_count; i++)
-        TRY(agg_column(r, &f->aggs[i], f->states[i], r->rows, &r->cols[q->group_count + i]));
+        TRY(agg_column(r, f, i, r->rows, &r->cols[q->group_count + i]));
     for (u32 i = 0; i < q->group_count; i++)
         by[i] = (SortBy){(i32)i, false};
-    if (q->group_count > 0) TRY(order(r, by, q->group_count, false));
+    bool ordered = q->group_count == 0;
+    if (f->read != NULL) TRY(runs_ascend(r, f->read, &ordered));
+    if (!ordered) TRY(order(r, by, q->group_count, false));
 done:
     return err;
 }

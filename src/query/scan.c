@@ -129,6 +129,15 @@ static Err bad_index(const ScanPiece *p)
                 p->table->name);
 }
 
+/* Whether all indices are those of names: none is null or beyond the domain. */
+static bool all_known(const Names *names, const i64 *indices, u64 n)
+{
+    u64 signs = 0, last = (u64)names->count - 1;
+    for (u64 i = 0; i < n; i++)
+        signs |= (u64)indices[i] | (last - (u64)indices[i]);
+    return names->count > 0 && (i64)signs >= 0;
+}
+
 Err scan_ids(const ScanPiece *p, const ScanColumn *c, const Names *names, u64 from, u64 n, i32 *out,
              const i32 **ids)
 {
@@ -141,6 +150,11 @@ Err scan_ids(const ScanPiece *p, const ScanColumn *c, const Names *names, u64 fr
         return E_OK;
     }
     if (c->form == SCAN_WIDE) {
+        if (all_known(names, wide + from, n)) {
+            for (u64 i = 0; i < n; i++)
+                out[i] = names->ids[wide[from + i]];
+            return E_OK;
+        }
         for (u64 i = 0; i < n; i++)
             worst |= out[i] = names_id(names, wide[from + i]);
     } else {

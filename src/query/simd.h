@@ -16,8 +16,12 @@
 typedef __attribute__((vector_size(32))) f64 SimdF64;
 typedef __attribute__((vector_size(32), aligned(8))) f64 SimdF64Loose;
 
-/* Four floats from any aligned float. */
-#define simd_load(p) (*(const SimdF64Loose *)(const void *)(p))
+typedef __attribute__((vector_size(32))) u64 SimdU64;
+typedef __attribute__((vector_size(32), aligned(8))) u64 SimdU64Loose;
+
+/* Four floats from any aligned float; four words. */
+#define simd_load(p)     (*(const SimdF64Loose *)(const void *)(p))
+#define simd_load_u64(p) (*(const SimdU64Loose *)(const void *)(p))
 
 #if defined(__x86_64__)
 #define SIMD_AVX2 __attribute__((target("avx2")))

@@ -731,7 +731,8 @@ Err column_end(ColumnOut *out, bool sync, File keep[3], u64 *bytes)
     Err err = E_OK;
     BlockOut *file, *heap;
     u64 size = 0;
-    keep[0] = keep[1] = keep[2] = FILE_NONE;
+    for (u32 i = 0; i < 3; i++)
+        keep[i] = FILE_NONE;
     *bytes = 0;
     if (!out->sealed) TRY(column_seal(out));
     file = out->file;
@@ -760,7 +761,7 @@ done:
 
 Err column_finish(ColumnOut *out, bool sync, File keep[2], u64 *bytes)
 {
-    File files[3];
+    File files[3] = {FILE_NONE, FILE_NONE, FILE_NONE};
     Err err = column_end(out, sync, files, bytes);
     if (keep != NULL) {
         keep[0] = files[0];

@@ -343,7 +343,7 @@ static void on_completed(void *cls, struct MHD_Connection *connection, void **st
     (void)code;
     if (p != NULL) { /* until the next request */
         list_remove(&p->link);
-        p->until = now_mono() + HTTP_IDLE_S * 1000000000ll;
+        p->until = now_mono() + HTTP_IDLE_S * 1000000000LL;
         list_append(&http->peers, &p->link);
     }
     if (r == NULL) return;

@@ -154,6 +154,7 @@ static Err span_put(Work *w, u32 run, u64 from, u32 count)
             w->spans = spans;
             w->span_room = room;
         }
+        ASSERT(w->spans != NULL);
         w->spans[w->span_count++] = (Span){run, count, from};
     }
     w->pending += count;

@@ -236,7 +236,8 @@ static void check_columns(CheckTable *t, Splay *s, const Column **columns, bool 
         t->names[i] = arena_text(&t->findings.memory, name, strlen(name));
         t->types[i] = -1;
         Err err = splay_column(s, name, UINT64_MAX, &c);
-        if (err != E_OK) {
+        if (err != E_OK) { /* in a part of ours stands no form that we cannot read */
+            if (err == E_UNSUPPORTED && t->told != NULL) err = E_CORRUPT;
             findings_fail(&t->findings, file_of(t, name), "column", err);
             continue;
         }

@@ -648,7 +648,7 @@ static Err lane_span(const Agg *a, const ScanPiece *piece, u64 from, u64 to, Agg
     const ScanColumn *y = a->slot2 >= 0 ? &piece->cols[a->slot2] : NULL;
     bool direct = x->width == 8 && (!a->real || type_class(x->type) == TYPE_REAL);
     bool direct2 = y == NULL || (y->width == 8 && type_class(y->type) == TYPE_REAL);
-    bool counts = is_weighted(a->kind) && direct2 && x->width == 8 && !direct;
+    bool counts = y != NULL && is_weighted(a->kind) && direct2 && x->width == 8 && !direct;
     u64 step = direct && direct2 ? to - from : SCAN_BLOCK;
     while (from < to) {
         u64 n = MIN(to - from, step);

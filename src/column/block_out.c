@@ -113,29 +113,24 @@ bool block_out_is_full(const BlockOut *out)
     return is_zipped(out) && out->filled + PLAIN_MIN / 2 > out->room;
 }
 
-static void end_scratch(BlockOut *out)
+/* Scratch for as many blocks as the room holds, kept for the next time. */
+static Err make_scratch(BlockOut *out)
 {
-    free(out->scratch);
-    free(out->sizes);
-    out->scratch = NULL;
-    out->sizes = NULL;
-    out->busy = 0;
+    u64 most = out->room / out->block_size + 1;
+    if (out->scratch != NULL) return E_OK;
+    out->slot = codec_room(out->codec.codec, out->block_size);
+    out->scratch = malloc(most * out->slot);
+    out->sizes = malloc(most * sizeof *out->sizes);
+    return out->scratch != NULL && out->sizes != NULL ? E_OK : no_memory(out);
 }
 
 Err block_out_begin(BlockOut *out, bool last)
 {
     ASSERT(out->busy == 0);
     u64 count = block_out_waiting(out, last);
-    if (count == 0) return E_OK;
-    out->slot = codec_room(out->codec.codec, out->block_size);
-    out->scratch = malloc(count * out->slot);
-    out->sizes = malloc(count * sizeof *out->sizes);
-    if (out->scratch == NULL || out->sizes == NULL) {
-        end_scratch(out);
-        return no_memory(out);
-    }
-    out->busy = count;
-    return E_OK;
+    Err err = count > 0 ? make_scratch(out) : E_OK;
+    if (err == E_OK) out->busy = count;
+    return err;
 }
 
 static u64 waiting_size(const BlockOut *out, u64 i)
@@ -187,7 +182,7 @@ Err block_out_flush(BlockOut *out)
     out->filled -= used;
     memmove(out->plain, out->plain + used, out->filled);
 done:
-    end_scratch(out);
+    out->busy = 0;
     return err;
 }
 
@@ -199,7 +194,7 @@ static Err compress(BlockOut *out, bool last)
     if (err != E_OK) return err;
     err = pool_run(out->busy, 0, deflate_task, out);
     if (err == E_OK) return block_out_flush(out);
-    end_scratch(out);
+    out->busy = 0;
     return err;
 }
 
@@ -379,7 +374,8 @@ void block_out_drop(BlockOut *out)
 {
     if (out == NULL) return;
     file_out_drop(out->file);
-    end_scratch(out);
+    free(out->scratch);
+    free(out->sizes);
     buf_free(&out->directory);
     free(out->plain);
     free(out->first);

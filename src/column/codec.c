@@ -96,13 +96,16 @@ static bool spare_give(Spares spares, void *p)
  * front. */
 static Err qipc_deflate(const u8 *plain, u64 size, u8 *out, u64 *out_size)
 {
-    Buf message = {0};
-    u8 head[WIRE_HEADER] = {1};
-    Err err = buf_append(&message, head, sizeof head);
-    if (err == E_OK) err = buf_append(&message, plain, size);
-    if (err == E_OK) wire_compress(message.data, message.size, out, out_size);
-    buf_free(&message);
-    return err;
+    static Spares spares;
+    u8 *message = spare_take(spares);
+    if (message == NULL) message = malloc(WIRE_HEADER + CODEC_PLAIN_MAX);
+    if (message == NULL) return no_memory(CODEC_QIPC);
+    memset(message, 0, WIRE_HEADER);
+    message[0] = 1;
+    memcpy(message + WIRE_HEADER, plain, size);
+    wire_compress(message, WIRE_HEADER + size, out, out_size);
+    if (!spare_give(spares, message)) free(message);
+    return E_OK;
 }
 
 static Err qipc_inflate(const u8 *stored, u64 size, u8 *plain, u64 plain_size)

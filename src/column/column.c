@@ -9,6 +9,9 @@
  * A damaged index does not make the rows unreadable: it is not used, and `damage` keeps the rule
  * that it breaks for those who check.
  *
+ * Elements never lie across two blocks: they begin at a multiple of their width, which is a power
+ * of two as the size of a block is.
+ *
  * Needs. When an image inflates on need, its header, the index and what decides the type of a list
  * column are needed from open to close. Rows are needed by range. For an anymap column that means
  * the references and each row's item, which is found by its first bytes; column_done walks the same
@@ -289,6 +292,29 @@ void column_done(const Column *c, u64 from, u64 to)
     row_bytes(c, from, to, &first, &end);
     image_done(&c->image, first, end);
 }
+
+/* ---- front to back */
+
+void column_reader_open(ColumnReader *r, const Column *c)
+{
+    ASSERT(c->type < QT_NESTED && c->type != QT_LIST);
+    *r = (ColumnReader){.column = c, .reader = {.image = &c->image}};
+}
+
+Err column_reader_rows(ColumnReader *r, u64 from, const void **elements, u64 *count)
+{
+    const Column *c = r->column;
+    u64 at, end, width = width_of(c);
+    ASSERT(from < c->rows);
+    row_bytes(c, from, c->rows, &at, &end);
+    Err err = image_reader_move(&r->reader, at);
+    if (err != E_OK) return err;
+    *elements = r->reader.data + (at - r->reader.from);
+    *count = (MIN(r->reader.to, end) - at) / width;
+    return E_OK;
+}
+
+void column_reader_close(ColumnReader *r) { image_reader_close(&r->reader); }
 
 /* ---- rows */
 

@@ -77,6 +77,24 @@ static inline bool column_on_need(const Column *c)
 MUST_USE Err column_need(const Column *c, u64 from, u64 to);
 void column_done(const Column *c, u64 from, u64 to);
 
+/* Reads the elements of a column front to back, once, by one thread: for scans of columns opened on
+ * need, instead of column_need (image.h tells the difference). Not for list columns. */
+typedef struct {
+    const Column *column;
+    ImageReader reader;
+} ColumnReader;
+
+/* Starts one over an open column, which must stay open. */
+void column_reader_open(ColumnReader *r, const Column *c);
+
+/* The elements from row `from` < rows on: *count >= 1 of them stand at *elements until the next
+ * call. A column that is not on need gives all of its rows at once. E_CORRUPT names the damaged
+ * block. */
+MUST_USE Err column_reader_rows(ColumnReader *r, u64 from, const void **elements, u64 *count);
+
+/* Frees its buffer; idempotent. */
+void column_reader_close(ColumnReader *r);
+
 /* Row `i` of a nested column: its elements and count. E_CORRUPT when the reference leads outside,
  * E_UNSUPPORTED when the row is of another type than the column. For lists of symbols see
  * column_row_ids. */

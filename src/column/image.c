@@ -12,8 +12,15 @@
  * A need of a block that is THERE is one compare-and-swap. All other changes are made under `lock`:
  * claiming, publishing, evicting, and the list of blocks that are THERE in the order they came. The
  * inflating itself runs without it; who meets a BUSY block waits. Eviction takes the oldest block
- * that nobody needs and that was not used since it was last looked at (second chance). It gives the
- * pages back, so that the address stays reserved and reads of it, which nobody may do, give zeros.
+ * that nobody needs and that was not used since it was last looked at (second chance). Its address
+ * stays reserved; reads of it, which nobody may do, give zeros. Its pages move to the block that
+ * comes, and some of closed images are kept for others, as clearing fresh pages takes as long as a
+ * fast codec does: blocks and spare pages together stay within the bound. Pages that were moved are
+ * a mapping of their own for the kernel, which allows a process some 65,000; so their number
+ * (`loose`) is limited, and small blocks, whose pages are cheap to clear, never move.
+ *
+ * The block that gives its pages is BUSY while they move, without the lock. An image that closes
+ * waits for its blocks to be no longer BUSY.
  *
  * Invariants: a word with needs > 0 is never evicted. `kept` is the sum of the blocks that are BUSY
  * or THERE. Blocks begin at multiples of a page; an image whose blocks are smaller than a page is
@@ -40,13 +47,22 @@
 #define STATE_MASK   3u
 #define USED         4u
 #define NEED         8u
-#define EVICT_LOOKS  256 /* blocks looked at for each that comes, when all are needed */
+#define EVICT_LOOKS  256         /* blocks looked at for each that comes, when all are needed */
+#define MOVE_MIN     (64u << 10) /* bytes of a block whose pages are worth a move */
+#define LOOSE_MAX    8192        /* blocks whose pages were moved */
+#define SPARE_MAX    (32u << 20) /* bytes of pages that wait for a block */
 
 typedef struct {
     List link; /* in `there` while THERE */
     ImageBlocks *owner;
     _Atomic u32 word;
+    bool loose; /* its pages came from elsewhere */
 } Slot;
+
+/* A block that nobody has: its pages, linked through their first bytes. */
+typedef struct Spare {
+    struct Spare *next;
+} Spare;
 
 struct ImageBlocks {
     BlockMap map;
@@ -61,6 +77,9 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static List there = {&there, &there}; /* oldest first */
 static u64 kept, whole;               /* bytes: of slots BUSY or THERE; of whole images */
 static u64 bound;                     /* 0 = not set */
+static Spare *spares[BLOCK_LOG2_MAX - BLOCK_LOG2_MIN + 1]; /* by block size */
+static u64 spare_bytes;
+static u64 loose; /* blocks whose pages were moved, spare ones included */
 static _Atomic u64 inflated;
 
 /* Bytes that inflated blocks may take at all: half of what the process may use. */
@@ -75,12 +94,8 @@ static u64 memory_max(void)
     return max;
 }
 
-void image_cache_bound(u64 bytes)
-{
-    pthread_mutex_lock(&lock);
-    bound = bytes;
-    pthread_mutex_unlock(&lock);
-}
+/* The bound that is in force. Under lock. */
+static u64 most(void) { return bound != 0 ? bound : memory_max() / 4; }
 
 void image_memory(u64 *on_need, u64 *of_whole)
 {
@@ -99,34 +114,152 @@ static Err no_room(const char *path, u64 size)
                 (unsigned long long)size, (unsigned long long)memory_max());
 }
 
-/* ---- blocks on need */
-
 static u8 *place_of(const ImageBlocks *b, u64 i) { return b->space + i * b->map.block_size; }
 
-/* Makes a block ABSENT that nobody needs. Under lock. */
+static u64 slot_size(const Slot *s) { return s->owner->map.block_size; }
+
+static u8 *slot_place(const Slot *s) { return place_of(s->owner, (u64)(s - s->owner->slots)); }
+
+/* ---- pages of blocks that are no more, to be used again: fresh ones must be cleared first */
+
+/* The list of spare blocks of a size. Under lock. */
+static Spare **spares_of(u64 size) { return &spares[__builtin_ctzll(size) - BLOCK_LOG2_MIN]; }
+
+static void set_loose(Slot *s, bool now)
+{
+    loose = loose - s->loose + now;
+    s->loose = now;
+}
+
+/* Whether the pages of a block may move to another. Under lock. */
+static bool may_move(const Slot *s)
+{
+    return slot_size(s) >= MOVE_MIN && (s->loose || loose < LOOSE_MAX);
+}
+
+/* Gives a block's pages back. Under lock. */
+static void drop_pages(Slot *s)
+{
+    if (s->loose) {
+        space_renew(slot_place(s), slot_size(s));
+    } else {
+        space_drop(slot_place(s), slot_size(s));
+    }
+    set_loose(s, false);
+}
+
+/* Keeps a block's pages when there is room for them; else gives them back. Under lock. */
+static void keep_pages(Slot *s)
+{
+    u64 size = slot_size(s);
+    Spare **list = spares_of(size), *spare = NULL;
+    bool room = spare_bytes + size <= SPARE_MAX && kept + spare_bytes + size <= most();
+    if (room && may_move(s)) spare = (Spare *)(void *)space_take(slot_place(s), size);
+    if (spare == NULL) {
+        drop_pages(s);
+        return;
+    }
+    set_loose(s, false);
+    loose++;
+    spare->next = *list;
+    *list = spare;
+    spare_bytes += size;
+}
+
+/* Takes a spare block of a size; NULL when there is none. Under lock. */
+static u8 *take_spare(u64 size)
+{
+    Spare **list = spares_of(size), *spare = *list;
+    if (spare == NULL) return NULL;
+    *list = spare->next;
+    spare_bytes -= size;
+    loose--;
+    return (u8 *)spare;
+}
+
+/* Gives spare blocks back until so many bytes more are within the bound. Under lock. */
+static void trim_spares(u64 size)
+{
+    for (u32 i = 0; i < COUNT_OF(spares); i++) {
+        u64 block = 1ull << (i + BLOCK_LOG2_MIN);
+        for (u8 *at; kept + spare_bytes + size > most() && (at = take_spare(block)) != NULL;)
+            space_free(at, block);
+    }
+}
+
+/* ---- blocks on need */
+
+/* Makes a block BUSY that nobody needs, so that its pages can go. Under lock. */
 static bool evict(Slot *s)
 {
     u32 unused = STATE_THERE;
     if (!atomic_compare_exchange_strong(&s->word, &unused, STATE_BUSY)) return false;
-    u64 i = (u64)(s - s->owner->slots), size = block_plain_size(&s->owner->map, i);
     list_remove(&s->link);
-    space_drop(place_of(s->owner, i), round_up(size, space_page()));
-    kept -= size;
-    atomic_store_explicit(&s->word, STATE_ABSENT, memory_order_relaxed);
+    kept -= slot_size(s);
     return true;
 }
 
-/* Evicts until `kept` is within the bound, or all that was looked at is needed. Under lock. */
-static void trim(void)
+static void make_absent(Slot *s)
 {
-    u64 most = bound != 0 ? bound : memory_max() / 4;
-    for (u32 looks = 0; kept > most && looks < EVICT_LOOKS && !list_empty(&there); looks++) {
+    atomic_store_explicit(&s->word, STATE_ABSENT, memory_order_relaxed);
+}
+
+/* Makes room for a block within the bound, or what all that was looked at allows. The first block
+ * of the same size that goes is left BUSY and returned: its pages are used again. Under lock. */
+static Slot *make_room(u64 size)
+{
+    Slot *donor = NULL;
+    for (u32 looks = 0; kept + size > most() && looks < EVICT_LOOKS && !list_empty(&there);
+         looks++) {
         Slot *s = LIST_ENTRY(there.next, Slot, link);
         u32 word = atomic_fetch_and_explicit(&s->word, ~USED, memory_order_relaxed);
-        if (word == STATE_THERE && evict(s)) continue;
-        list_remove(&s->link);
-        list_append(&there, &s->link);
+        if (word != STATE_THERE || !evict(s)) {
+            list_remove(&s->link);
+            list_append(&there, &s->link);
+        } else if (donor == NULL && slot_size(s) == size && may_move(s)) {
+            donor = s;
+        } else {
+            drop_pages(s);
+            make_absent(s);
+        }
     }
+    return donor;
+}
+
+/* Where the pages of a block that comes are from: another block, a spare one, or nowhere. */
+typedef struct {
+    Slot *slot;
+    u8 *spare;
+} Donor;
+
+static Donor find_donor(Slot *s)
+{
+    u64 size = slot_size(s);
+    Donor d = {.slot = make_room(size)};
+    if (d.slot != NULL) {
+        set_loose(d.slot, false);
+    } else {
+        d.spare = take_spare(size);
+    }
+    if (d.slot == NULL && d.spare == NULL) trim_spares(size);
+    set_loose(s, d.slot != NULL || d.spare != NULL);
+    return d;
+}
+
+/* Puts pages under a block that this thread claimed. */
+static void place_pages(ImageBlocks *b, u64 i, const Donor *d)
+{
+    u64 size = b->map.block_size;
+    u8 *at = place_of(b, i);
+    bool moved = false;
+    if (d->slot != NULL) {
+        moved = space_move(slot_place(d->slot), at, size);
+        if (!moved) space_renew(slot_place(d->slot), size);
+    } else if (d->spare != NULL) {
+        moved = space_give(d->spare, at, size);
+        if (!moved) space_free(d->spare, size);
+    }
+    if (!moved) space_fill(at, round_up(block_plain_size(&b->map, i), space_page()));
 }
 
 /* Adds a need when the block is THERE. */
@@ -142,20 +275,21 @@ static bool need_there(Slot *s)
 }
 
 /* Inflates a block that this thread claimed. */
-static Err bring(ImageBlocks *b, u64 i)
+static Err bring(ImageBlocks *b, u64 i, const Donor *d)
 {
     Slot *s = &b->slots[i];
-    u64 size = block_plain_size(&b->map, i);
+    place_pages(b, i, d);
     Err err = block_inflate(&b->map, i, place_of(b, i), b->path);
     atomic_fetch_add_explicit(&inflated, 1, memory_order_relaxed);
     pthread_mutex_lock(&lock);
+    if (d->slot != NULL) make_absent(d->slot);
     if (err == E_OK) {
         list_append(&there, &s->link);
         atomic_store_explicit(&s->word, STATE_THERE | USED | NEED, memory_order_release);
-        trim();
     } else {
-        kept -= size;
-        atomic_store_explicit(&s->word, STATE_ABSENT, memory_order_relaxed);
+        kept -= slot_size(s);
+        keep_pages(s);
+        make_absent(s);
     }
     pthread_cond_broadcast(&changed);
     pthread_mutex_unlock(&lock);
@@ -165,7 +299,8 @@ static Err bring(ImageBlocks *b, u64 i)
 static Err need_block(ImageBlocks *b, u64 i)
 {
     Slot *s = &b->slots[i];
-    u64 size = block_plain_size(&b->map, i);
+    u64 size = slot_size(s);
+    Donor donor = {0};
     Err err = E_OK;
     while (!need_there(s)) {
         pthread_mutex_lock(&lock);
@@ -175,13 +310,14 @@ static Err need_block(ImageBlocks *b, u64 i)
             claimed = false;
             err = no_room(b->path, size);
         } else if (claimed) {
-            kept += size;
             atomic_store_explicit(&s->word, STATE_BUSY, memory_order_relaxed);
+            donor = find_donor(s);
+            kept += size;
         } else if (word == STATE_BUSY) {
             pthread_cond_wait(&changed, &lock);
         }
         pthread_mutex_unlock(&lock);
-        if (claimed) return bring(b, i);
+        if (claimed) return bring(b, i, &donor);
         if (err != E_OK) return err;
     }
     return E_OK;
@@ -226,14 +362,65 @@ void image_done(const Image *m, u64 from, u64 to)
         done_block(m->blocks, i);
 }
 
+/* Lets go of the block that the reader stands on. */
+static void leave(ImageReader *r)
+{
+    if (r->needed) image_done(r->image, r->from, r->to);
+    r->needed = false;
+    r->from = r->to = 0;
+}
+
+Err image_reader_move(ImageReader *r, u64 at)
+{
+    const Image *m = r->image;
+    ImageBlocks *b = m->blocks;
+    ASSERT(at < m->plain.size);
+    if (at >= r->from && at < r->to) return E_OK;
+    leave(r);
+    if (b == NULL) {
+        r->data = m->plain.data;
+        r->to = m->plain.size;
+        return E_OK;
+    }
+    u64 i = at / b->map.block_size, from = i * b->map.block_size;
+    r->needed = need_there(&b->slots[i]);
+    r->data = m->plain.data + from;
+    if (!r->needed) {
+        if (r->buffer == NULL) r->buffer = malloc(b->map.block_size);
+        if (r->buffer == NULL) return fail(E_MEMORY, "%s: no memory to read it", b->path);
+        Err err = block_inflate(&b->map, i, r->buffer, b->path);
+        if (err != E_OK) return err;
+        atomic_fetch_add_explicit(&inflated, 1, memory_order_relaxed);
+        r->data = r->buffer;
+    }
+    r->from = from;
+    r->to = from + block_plain_size(&b->map, i);
+    return E_OK;
+}
+
+void image_reader_close(ImageReader *r)
+{
+    leave(r);
+    free(r->buffer);
+    *r = (ImageReader){.image = r->image};
+}
+
+/* Bytes of address space: whole blocks, so that pages of any can move to any. */
+static u64 space_size(const ImageBlocks *b) { return b->map.count * b->map.block_size; }
+
 static void free_slots(ImageBlocks *b)
 {
     pthread_mutex_lock(&lock);
     for (u64 i = 0; b->slots != NULL && i < b->map.count; i++) {
-        u32 word = atomic_load_explicit(&b->slots[i].word, memory_order_relaxed);
-        if ((word & STATE_MASK) != STATE_THERE) continue;
-        list_remove(&b->slots[i].link);
-        kept -= block_plain_size(&b->map, i);
+        Slot *s = &b->slots[i];
+        while (atomic_load_explicit(&s->word, memory_order_relaxed) == STATE_BUSY)
+            pthread_cond_wait(&changed, &lock);
+        /* its own needs (the header, an index) end here */
+        if (atomic_load_explicit(&s->word, memory_order_relaxed) == STATE_ABSENT) continue;
+        list_remove(&s->link);
+        kept -= slot_size(s);
+        keep_pages(s);
+        make_absent(s);
     }
     pthread_mutex_unlock(&lock);
     free(b->slots);
@@ -244,7 +431,7 @@ static void free_blocks(ImageBlocks *b, bool and_space)
 {
     if (b == NULL) return;
     free_slots(b);
-    if (and_space) space_free(b->space, b->map.size);
+    if (and_space) space_free(b->space, space_size(b));
     block_close(&b->map);
     file_unmap(&b->file);
     free(b->path);
@@ -264,11 +451,20 @@ static Err make_slots(ImageBlocks *b)
     return E_OK;
 }
 
+void image_cache_bound(u64 bytes)
+{
+    pthread_mutex_lock(&lock);
+    bound = bytes;
+    trim_spares(0);
+    pthread_mutex_unlock(&lock);
+}
+
 /* ---- whole images */
 
 static Err bring_whole(void *arg, u64 i)
 {
     ImageBlocks *b = arg;
+    space_fill(place_of(b, i), round_up(block_plain_size(&b->map, i), space_page()));
     return block_inflate(&b->map, i, place_of(b, i), b->path);
 }
 
@@ -316,7 +512,8 @@ static Err open_container(Image *m, const char *path, ImageMode mode)
     m->zipped = true;
     m->codec = b->map.codec;
     if (b->map.size == 0) goto done;
-    TRY(space_reserve(b->map.size, &b->space));
+    TRY(space_reserve(space_size(b), &b->space));
+    m->space = space_size(b);
     if (mode == IMAGE_ON_NEED && b->map.block_size % space_page() == 0) {
         TRY(make_slots(b));
         m->blocks = b;
@@ -351,7 +548,7 @@ void image_close(Image *m)
     } else if (m->blocks != NULL) {
         free_blocks(m->blocks, true);
     } else if (m->plain.data != NULL) {
-        space_free((u8 *)(uintptr_t)m->plain.data, m->plain.size);
+        space_free((u8 *)(uintptr_t)m->plain.data, m->space);
         give_whole(m->plain.size);
     }
     *m = (Image){0};

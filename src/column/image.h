@@ -27,6 +27,7 @@ typedef struct {
     u64 stored;          /* bytes of the file */
     u8 codec;            /* 0 when it is not compressed, else CODEC_* asked for (see `zipped`) */
     bool zipped;         /* the file is a compressed container */
+    u64 space;           /* bytes of address space that an inflated one has */
     ImageBlocks *blocks; /* on need: the blocks and who needs them; else NULL */
 } Image;
 
@@ -48,11 +49,30 @@ MUST_USE Err image_need(const Image *m, u64 from, u64 to);
 /* Ends a need for the same range. */
 void image_done(const Image *m, u64 from, u64 to);
 
+/* Goes through an image once, block by block, each into one buffer of its own unless it is in
+ * memory anyway: for readers that would only push blocks out that others use again, and cheaper
+ * than image_need, as no pages come and go. One thread. A zeroed one with `image` set is ready. */
+typedef struct {
+    const Image *image;
+    const u8 *data; /* the bytes [from, to) of the image, which hold the place asked for */
+    u64 from, to;
+    u8 *buffer;
+    bool needed;
+} ImageReader;
+
+/* Moves to the block that holds a byte (of an image that is not on need: all of it); what was read
+ * before is no longer good. E_CORRUPT names the damaged block. */
+MUST_USE Err image_reader_move(ImageReader *r, u64 at);
+
+/* Frees the buffer; idempotent. */
+void image_reader_close(ImageReader *r);
+
 /* Sets how many bytes of inflated blocks stay in memory that nobody needs; 0 = an eighth of what
  * the process may use, which is also the state at start. */
 void image_cache_bound(u64 bytes);
 
-/* Bytes of inflated blocks now: kept or needed by images on need, and of whole images. */
+/* Bytes of inflated blocks now: kept or needed by images on need (whole blocks), and of whole
+ * images. */
 void image_memory(u64 *on_need, u64 *whole);
 
 /* How many blocks were inflated on need since the process began. */

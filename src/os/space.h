@@ -15,6 +15,25 @@ MUST_USE Err space_reserve(u64 size, u8 **out);
 /* Gives the pages that lie wholly within [at, at + size) back; they read as zeros again. */
 void space_drop(u8 *at, u64 size);
 
+/* Makes fresh pages for [at, at + size), whole pages, in one go, which costs less than to meet them
+ * one by one. */
+void space_fill(u8 *at, u64 size);
+
+/* Reserves a range of whole pages anew, so that the kernel can join it with its neighbours; what
+ * stood there is gone. */
+void space_renew(u8 *at, u64 size);
+
+/* Moves the pages of [from, from + size), whole pages, to `to`, which gives its own up; `from` then
+ * reads as zeros. False when the kernel cannot: nothing has changed then. Costs less than fresh
+ * pages, which must be cleared. */
+bool space_move(u8 *from, u8 *to, u64 size);
+
+/* Moves pages to a reservation of their own of `size` bytes; NULL when the kernel cannot. */
+u8 *space_take(u8 *from, u64 size);
+
+/* Moves the pages of a reservation to `to` and ends it; false when the kernel cannot. */
+bool space_give(u8 *from, u8 *to, u64 size);
+
 /* Ends a reservation of `size` bytes; NULL is allowed. */
 void space_free(u8 *at, u64 size);
 

@@ -636,6 +636,43 @@ static void rows_are_inflated_on_need(void **state)
     free(rows);
 }
 
+static void readers_give_all_elements_once(void **state)
+{
+    (void)state;
+
+    enum { N = 50000 };
+
+    static u8 bytes[N * 16];
+    for (u32 i = 0; i < sizeof bytes; i++)
+        bytes[i] = (u8)(i * 31 >> 3);
+    for (int type = QT_BOOLEAN; type < QT_ENUM; type++) {
+        ColumnReader r;
+        Column c;
+        u64 size, count;
+        const void *p;
+        if (!type_is_fixed(type)) continue;
+        ColumnOut *out = create_zipped("reader", type, ATTR_NONE, N, 2);
+        ok(column_append(out, bytes, N));
+        ok(column_finish(out, true, NULL, &size));
+        for (u32 need = 0; need < 2; need++) {
+            ok(need ? column_open_on_need(&c, kit_path("reader"))
+                    : column_open(&c, kit_path("reader")));
+            column_reader_open(&r, &c);
+            u64 at = 0, width = type_width(type);
+            for (; at < N; at += count) {
+                ok(column_reader_rows(&r, at, &p, &count));
+                assert_true(count > 0 && count <= N - at && (need || count == N));
+                assert_int_equal((uintptr_t)p % MIN(width, 8), 0);
+                assert_memory_equal(p, bytes + at * width, count * width);
+            }
+            ok(column_reader_rows(&r, N / 2, &p, &count));
+            assert_memory_equal(p, bytes + N / 2 * width, width);
+            column_reader_close(&r);
+            column_close(&c);
+        }
+    }
+}
+
 static void lists_are_inflated_on_need(void **state)
 {
     (void)state;
@@ -1056,6 +1093,7 @@ int main(void)
         cmocka_unit_test(compressed_columns_hold_the_plain_file),
         cmocka_unit_test(an_attribute_that_falls_late_mends_the_header),
         cmocka_unit_test(rows_are_inflated_on_need),
+        cmocka_unit_test(readers_give_all_elements_once),
         cmocka_unit_test(lists_are_inflated_on_need),
         cmocka_unit_test(the_index_of_a_compressed_column_stays),
         cmocka_unit_test(forms_of_before_3_6),

@@ -178,6 +178,96 @@ static void threads_share_blocks(void **state)
     image_cache_bound(0);
 }
 
+static void readers_go_through_once(void **state)
+{
+    (void)state;
+    Image m;
+    u64 on_need, whole, size = 7 * BLOCK + 11;
+    make("once", size, CODEC_GZIP);
+    for (u32 mode = IMAGE_WHOLE; mode <= IMAGE_ON_NEED; mode++) {
+        ImageReader r = {.image = &m};
+        ok(image_open(&m, kit_path("once"), (ImageMode)mode));
+        ok(image_need(&m, 3 * BLOCK, 3 * BLOCK + 1)); /* what is there is used */
+        u64 before = image_inflated();
+        for (u64 at = 0; at < size; at = r.to) {
+            ok(image_reader_move(&r, at));
+            assert_true(r.from <= at && at < r.to && r.to <= size);
+            for (u64 i = r.from; i < r.to; i++)
+                assert_int_equal(r.data[i - r.from], byte_at(i));
+        }
+        image_memory(&on_need, &whole);
+        if (mode == IMAGE_ON_NEED) assert_int_equal(on_need, BLOCK);
+        assert_int_equal(image_inflated() - before, mode == IMAGE_ON_NEED ? 7 : 0);
+        ok(image_reader_move(&r, 3 * BLOCK + 7)); /* and needed meanwhile */
+        image_done(&m, 3 * BLOCK, 3 * BLOCK + 1);
+        image_reader_close(&r);
+        image_reader_close(&r);
+        image_close(&m);
+    }
+}
+
+static void pages_are_used_again(void **state)
+{
+    (void)state;
+    Image a, b;
+    image_cache_bound(6 * BLOCK);
+    make("pages", 20 * BLOCK, CODEC_LZ4HC);
+    ok(image_open(&a, kit_path("pages"), IMAGE_ON_NEED));
+    ok(image_need(&a, 0, 5 * BLOCK));
+    image_done(&a, 0, 5 * BLOCK);
+    image_close(&a); /* its blocks become spare ones */
+    ok(image_open(&b, kit_path("pages"), IMAGE_ON_NEED));
+    for (u64 i = 0; i < 20; i++) {
+        u64 at = i * 7 % 20 * BLOCK;
+        ok(image_need(&b, at, at + BLOCK));
+        same(&b, at, at + BLOCK);
+        image_done(&b, at, at + BLOCK);
+    }
+    image_close(&b);
+    image_cache_bound(0);
+}
+
+/* Opens and closes an image of its own while others take its blocks' pages. */
+typedef struct {
+    const char *path;
+    u64 blocks;
+} Closing;
+
+static Err open_and_close(void *arg, u64 task)
+{
+    const Closing *c = arg;
+    Prng r;
+    prng_init(&r, task);
+    for (u32 round = 0; round < 40; round++) {
+        Image m;
+        Err err = image_open(&m, c->path, IMAGE_ON_NEED);
+        for (u32 i = 0; i < 6 && err == E_OK; i++) {
+            u64 at = prng_below(&r, (u32)c->blocks) * BLOCK;
+            err = image_need(&m, at, at + BLOCK);
+            if (err != E_OK) break;
+            if (m.plain.data[at + 77] != byte_at(at + 77)) err = E_CORRUPT;
+            image_done(&m, at, at + BLOCK);
+        }
+        image_close(&m);
+        if (err != E_OK) return err;
+    }
+    return E_OK;
+}
+
+static void images_close_while_others_take_their_pages(void **state)
+{
+    (void)state;
+    u64 on_need, whole;
+    Closing c = {NULL, 12};
+    image_cache_bound(3 * BLOCK);
+    make("closing", c.blocks * BLOCK, CODEC_SNAPPY);
+    c.path = kit_path("closing");
+    ok(pool_run(8, 4, open_and_close, &c));
+    image_memory(&on_need, &whole);
+    assert_int_equal(on_need, 0);
+    image_cache_bound(0);
+}
+
 static void a_damaged_block_spoils_only_itself(void **state)
 {
     (void)state;
@@ -224,6 +314,9 @@ int main(void)
         cmocka_unit_test(only_needed_blocks_are_inflated),
         cmocka_unit_test(memory_stays_within_the_bound),
         cmocka_unit_test(threads_share_blocks),
+        cmocka_unit_test(readers_go_through_once),
+        cmocka_unit_test(pages_are_used_again),
+        cmocka_unit_test(images_close_while_others_take_their_pages),
         cmocka_unit_test(a_damaged_block_spoils_only_itself),
         cmocka_unit_test(refuses_what_it_cannot_open),
     };

@@ -25,6 +25,37 @@ static void pages_come_and_go(void **state)
     space_free(NULL, size);
 }
 
+static void pages_move(void **state)
+{
+    (void)state;
+    u8 *p = NULL;
+    u64 page = space_page(), size = 4 * page;
+    ok(space_reserve(10 * size, &p));
+    space_fill(p, size);
+    memset(p, 5, size);
+    memset(p + size, 6, size);
+    if (!space_move(p, p + 3 * size, size)) { /* an old kernel: nothing has changed */
+        assert_int_equal(p[0], 5);
+        space_free(p, 10 * size);
+        return;
+    }
+    assert_int_equal(p[0], 0);
+    assert_int_equal(p[3 * size], 5);
+    assert_int_equal(p[4 * size - 1], 5);
+    assert_int_equal(p[size], 6);
+    assert_true(space_move(p + 3 * size, p + size, size)); /* over pages that are there */
+    assert_int_equal(p[2 * size - 1], 5);
+    u8 *alone = space_take(p + size, size);
+    assert_non_null(alone);
+    assert_int_equal(p[size], 0);
+    assert_int_equal(alone[size - 1], 5);
+    p[7 * size] = 9;
+    assert_true(space_give(alone, p + 7 * size, size));
+    assert_int_equal(p[7 * size], 5);
+    p[0] = 1; /* what was left is as good as before */
+    space_free(p, 10 * size);
+}
+
 static void more_than_there_is(void **state)
 {
     (void)state;
@@ -40,6 +71,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pages_come_and_go),
+        cmocka_unit_test(pages_move),
         cmocka_unit_test(more_than_there_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,6 +44,28 @@ u32 crc_32c_plain(u32 crc, const void *data, u64 size)
     return ~crc;
 }
 
+/* The product of two polynomials modulo P; bit 31 is x^0. */
+static u32 multiply(u32 a, u32 b)
+{
+    u32 product = 0;
+    for (u32 bit = 1u << 31; bit != 0; bit >>= 1) {
+        if (a & bit) product ^= b;
+        b = b & 1 ? (b >> 1) ^ CRC_POLY : b >> 1;
+    }
+    return product;
+}
+
+/* Times x^(8 size), by squaring. The ones that a CRC begins and ends with cancel out. */
+u32 crc_32c_shift(u32 crc, u64 size)
+{
+    u32 power = 1u << 23; /* x^8 */
+    for (; size != 0; size >>= 1) {
+        if (size & 1) crc = multiply(power, crc);
+        power = multiply(power, power);
+    }
+    return crc;
+}
+
 #if defined(__x86_64__)
 
 #include <immintrin.h>

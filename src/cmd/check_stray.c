@@ -12,6 +12,7 @@
 #include "base/map.h"
 #include "db/folder.h"
 #include "db/manifest.h"
+#include "db/sidecar.h"
 #include "os/dir.h"
 #include "os/file.h"
 #include "q/temporal.h"
@@ -113,11 +114,15 @@ static Err check_store(Named *n, const char *store, u64 newest)
         for (u64 k = 0; k < count; k++) {
             u64 number = 0;
             char *path = dir_join(&scratch, folder, e[k].name, NULL);
-            if (map_find(&n->paths, str_of(path)) >= 0) continue;
-            bool ours = root_numbered(str_of(e[k].name), "", &number);
+            bool sums = sidecar_numbered(str_of(e[k].name), &number);
+            Str part = {path, strlen(path) - (sums ? strlen(".sums") : 0)};
+            if (map_find(&n->paths, part) >= 0) continue;
+            bool ours = sums || root_numbered(str_of(e[k].name), "", &number);
             if (ours && n->db->running && number > newest) continue;
             findings_warn(&n->db->findings, path, "orphan",
-                          ours ? "no view names this part" : "not ours");
+                          sums   ? "no view names the part of these checksums"
+                          : ours ? "no view names this part"
+                                 : "not ours");
         }
     }
 done:

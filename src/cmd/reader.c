@@ -152,6 +152,7 @@ static Err reload(Reader *r)
         return E_OK;
     }
     TRY(load_domain(r, v->sym_size));
+    TRY(view_check_domain(v, &r->domain->domain));
     View *old = r->view;
     r->view = v;
     r->source.view = v;

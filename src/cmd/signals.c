@@ -240,7 +240,11 @@ static Err commit_interval(Sm *sm, JobResult *r, Arena *a)
         c.add_count = r->part_count;
         c.watermark = r->watermark;
         c.eoi = r->seq;
-        if (r->part_count > 0) c.sym_size = r->sym_size;
+        if (r->part_count > 0) {
+            c.sym_size = r->sym_size;
+            c.sym_crc = r->sym_crc;
+            c.sym_summed = true;
+        }
         c.interval_end = signal.end;
         c.day_end = sm->schedule.day_end;
         if (signal.eod != 0) {

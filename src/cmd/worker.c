@@ -159,6 +159,7 @@ static Err run_eoi(Worker *w)
     u32 idle = 0;
     TRY(view_open(&w->cache, false, &v));
     TRY(domain_open(&w->domain, w->root.sym, v->sym_size));
+    TRY(view_check_domain(v, &w->domain));
     TRY(domain_cut(&w->domain, v->sym_size));
     u64 position = v->watermark;
     view_close(&w->cache, v);
@@ -235,6 +236,7 @@ static Err run_day(Worker *w, const DayOrder *order)
     char *job = arena_format(&a, "eod%llu", (unsigned long long)order->seq);
     TRY(view_open(&w->cache, true, &v));
     TRY(domain_load(&w->domain, v->sym_size));
+    TRY(view_check_domain(v, &w->domain));
     TRY(day_plan(v, order->eoi, order->seq, order->made, &a, &plan));
     TRY(day_paths(&plan, &w->root, &a, &paths, &count));
     TRY(publish_stage_begin(&w->root, job, paths, count));

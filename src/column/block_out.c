@@ -21,6 +21,7 @@
 #include "column/block_out.h"
 
 #include "base/buf.h"
+#include "base/crc.h"
 #include "column/block.h"
 #include "os/pool.h"
 #include "os/proc.h"
@@ -43,7 +44,9 @@ struct BlockOut {
     u64 before;       /* plain bytes that were compressed and appended */
     u8 *first;        /* plain bytes of block 0 once it was appended */
     u32 first_size;
-    bool patched; /* `first` differs from what the file holds */
+    u32 first_crc; /* of block 0 as it was stored */
+    Sum *sum;      /* NULL = nobody wants it */
+    bool patched;  /* `first` differs from what the file holds */
     Buf directory;
     u64 stored; /* bytes of all blocks appended */
     u64 busy;   /* blocks between begin and flush */
@@ -82,6 +85,12 @@ Err block_out_open(BlockOut **result, const char *path, u64 size_hint)
 done:
     block_out_drop(out);
     return err;
+}
+
+void block_out_sum(BlockOut *out, Sum *sum)
+{
+    out->sum = sum;
+    file_out_sum(out->file, sum);
 }
 
 Err block_out_codec(BlockOut *out, const CodecChoice *codec)
@@ -174,6 +183,8 @@ Err block_out_flush(BlockOut *out)
     for (u64 i = 0; i < out->busy; i++) {
         u64 plain = waiting_size(out, i), stored = out->sizes[i];
         const u8 *from = stored > 0 ? out->scratch + i * out->slot : out->plain + used;
+        if (out->before == 0 && i == 0)
+            out->first_crc = crc_32c(0, from, stored > 0 ? stored : plain);
         TRY(file_out_write(out->file, from, stored > 0 ? stored : plain));
         TRY(note_block(out, stored, plain));
         used += plain;
@@ -300,6 +311,38 @@ done:
     return err;
 }
 
+/* The checksums of a file whose blocks were moved: read back, but held against the CRC that follows
+ * from what was meant: `front` of the new first `front_size` bytes, the moved ones (their CRC is
+ * what is left of the old file's without its front), and the trailer. */
+static Err sum_again(BlockOut *out, const File *f, u32 front, u64 front_size, u64 was, u32 trailer,
+                     u64 trailer_size)
+{
+    Err err = E_OK;
+    Sum sum = {0};
+    u64 moved_size = out->sum->size - BLOCK_MAGIC_SIZE - was;
+    u32 old_front = crc_32c_join(crc_32c(0, BLOCK_MAGIC, BLOCK_MAGIC_SIZE), out->first_crc, was);
+    u32 moved = out->sum->crc ^ crc_32c_shift(old_front, moved_size);
+    u32 meant = crc_32c_join(crc_32c_join(front, moved, moved_size), trailer, trailer_size);
+    u64 size = front_size + moved_size + trailer_size;
+    u8 *piece = malloc(MOVE_PIECE);
+    if (piece == NULL) TRY(no_memory(out));
+    for (u64 at = 0; at < size; at += MOVE_PIECE) {
+        u64 n = MIN(MOVE_PIECE, size - at);
+        TRY(file_read(f, piece, n, at));
+        TRY(sum_add(&sum, piece, n));
+    }
+    TRY(sum_end(&sum));
+    if (sum.crc != meant)
+        TRY(fail(E_IO, "%s: what was written is not what stands there", out->path));
+    sum_free(out->sum);
+    *out->sum = sum;
+    sum = (Sum){0};
+done:
+    free(piece);
+    sum_free(&sum);
+    return err;
+}
+
 /* Compresses the patched block 0 anew and puts it in front of the others, then the trailer. */
 static Err mend_first(BlockOut *out, File *f)
 {
@@ -317,12 +360,20 @@ static Err mend_first(BlockOut *out, File *f)
     store_u32(out->directory.data + 4, size > 0 ? (u32)out->codec.codec : CODEC_NONE);
     out->stored = out->stored - was + now;
     end = BLOCK_MAGIC_SIZE + out->stored;
+    u32 front =
+        crc_32c(crc_32c(0, BLOCK_MAGIC, BLOCK_MAGIC_SIZE), size > 0 ? stored : out->first, now);
     fill_trailer(out, head, tail);
+    u32 trailer = crc_32c(0, head, sizeof head);
+    trailer = crc_32c(trailer, out->directory.data, out->directory.size);
+    trailer = crc_32c(trailer, tail, sizeof tail);
     TRY(file_write(f, head, sizeof head, end));
     TRY(file_write(f, out->directory.data, out->directory.size, end + sizeof head));
     end += sizeof head + out->directory.size;
     TRY(file_write(f, tail, sizeof tail, end));
     TRY(file_truncate(f, end + sizeof tail));
+    if (out->sum != NULL)
+        TRY(sum_again(out, f, front, BLOCK_MAGIC_SIZE + now, was, trailer,
+                      sizeof head + out->directory.size + sizeof tail));
 done:
     free(stored);
     return err;

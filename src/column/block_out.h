@@ -22,6 +22,10 @@ MUST_USE Err block_out_check(const CodecChoice *codec);
 /* Creates the file; `size_hint` = expected plain bytes (0 unknown). */
 MUST_USE Err block_out_open(BlockOut **out, const char *path, u64 size_hint);
 
+/* Asks for the checksums of the file's bytes (not of the plain ones): *sum (zeroed, borrowed) is
+ * complete after block_out_close. Before the first byte and before block_out_codec. */
+void block_out_sum(BlockOut *out, Sum *sum);
+
 /* Compresses what will be written; before the first byte only. */
 MUST_USE Err block_out_codec(BlockOut *out, const CodecChoice *codec);
 

@@ -153,6 +153,11 @@ MUST_USE Err column_out_old(ColumnOut *out);
  * column_append_picked end SORTED as NONE; column_append_symbols knows the names anyway. */
 void column_out_names(ColumnOut *out, const i32 *ids, i32 count);
 
+/* Asks for the checksums of the column's files: of `path`, `path`#, `path`## (zeroed, borrowed),
+ * complete after column_end; those of a file that is not made stay zeroed. Before
+ * column_out_codec. */
+void column_out_sums(ColumnOut *out, Sum sums[3]);
+
 /* ---- rows */
 
 /* Appends elements: fixed-width types in their width; QT_ENUM as i64 domain indices. */

@@ -56,6 +56,7 @@ struct ColumnOut {
     char *path;
     char domain[COLUMN_DOMAIN_MAX];
     CodecChoice codec;
+    Sum *sums;        /* of the three files; NULL = nobody wants them */
     BlockOut *file;   /* nested: NULL until the first row */
     NestedOut nested; /* nested: the same file, and the heap */
     u64 elements;     /* old lists: so far */
@@ -128,6 +129,7 @@ static u64 disk_width(const ColumnOut *out)
 static Err open_file(const ColumnOut *out, BlockOut **file, const char *path, u64 hint)
 {
     Err err = block_out_open(file, path, hint);
+    if (err == E_OK && out->sums != NULL) block_out_sum(*file, &out->sums[file != &out->file]);
     return err == E_OK && out->codec.codec != 0 ? block_out_codec(*file, &out->codec) : err;
 }
 
@@ -163,6 +165,13 @@ Err column_create(ColumnOut **result, const char *path, int type, int attr, u64 
 done:
     column_drop(out);
     return err;
+}
+
+void column_out_sums(ColumnOut *out, Sum sums[3])
+{
+    ASSERT(!out->begun && out->codec.codec == 0);
+    out->sums = sums;
+    if (out->file != NULL) block_out_sum(out->file, &sums[0]);
 }
 
 Err column_out_codec(ColumnOut *out, const CodecChoice *codec)
@@ -722,6 +731,10 @@ static Err write_names(ColumnOut *out, File *keep)
     TRY(file_open(keep, name, FILE_CREATE));
     TRY(file_write(keep, head, sizeof head, 0));
     TRY(file_write(keep, out->nested.names.data, out->nested.names.size, sizeof head));
+    if (out->sums == NULL) goto done;
+    TRY(sum_add(&out->sums[2], head, sizeof head));
+    TRY(sum_add(&out->sums[2], out->nested.names.data, out->nested.names.size));
+    TRY(sum_end(&out->sums[2]));
 done:
     return err;
 }

@@ -19,6 +19,7 @@
 #include "column/domain.h"
 
 #include "base/bounds.h"
+#include "base/crc.h"
 #include "column/block.h"
 #include "column/image.h"
 #include "os/dir.h"
@@ -106,6 +107,7 @@ static Err load_names(Domain *d, const File *f, u64 size)
             goto done;
         }
         TRY(take_names(d, piece, whole));
+        d->crc = crc_32c(d->crc, piece, whole);
         d->size += whole;
     }
 done:
@@ -140,6 +142,7 @@ static Err load_zipped(Domain *d, u64 size)
         TRY(fail(E_CORRUPT, "%s: the last name does not end", d->path));
     TRY(take_names(d, data + DOMAIN_HEADER, size - DOMAIN_HEADER));
     d->zipped = true;
+    d->crc = crc_32c(0, data, size);
     d->size = d->saved = size;
 done:
     image_close(&m);
@@ -169,6 +172,7 @@ Err domain_load(Domain *d, u64 size)
             goto done;
         }
         TRY(check_header(d, header));
+        d->crc = crc_32c(0, header, DOMAIN_HEADER);
         d->size = DOMAIN_HEADER;
     }
     if (size > there) {
@@ -277,6 +281,7 @@ static Err write_new(Domain *d, File *f)
 {
     u8 header[DOMAIN_HEADER] = {0xff, 0x01, QT_SYMBOL, ATTR_NONE};
     store_u32(header + 4, (u32)d->count);
+    d->crc = crc_32c(0, header, sizeof header);
     Err err = file_write(f, header, sizeof header, 0);
     if (err == E_OK) err = file_write(f, d->pending.data, d->pending.size, DOMAIN_HEADER);
     return err;
@@ -305,6 +310,7 @@ Err domain_save(Domain *d, u64 *size)
         folder_of(d->path, folder, sizeof folder);
         TRY(dir_sync(folder));
     }
+    d->crc = crc_32c(d->crc, d->pending.data, d->pending.size);
     d->size += d->pending.size + (fresh ? DOMAIN_HEADER : 0);
     d->saved = d->size;
     buf_clear(&d->pending);

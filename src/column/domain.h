@@ -16,6 +16,7 @@ typedef struct {
     char *path;
     u64 size;  /* bytes of the file that are loaded */
     u64 saved; /* bytes of the file that are durable (writer) */
+    u32 crc;   /* CRC-32C of the loaded or saved bytes (compressed: of the plain ones) */
     i32 count; /* names */
     i32 room;
     i32 *ids;     /* symbol id of each domain index */

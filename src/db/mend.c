@@ -22,6 +22,7 @@
 #include "base/bounds.h"
 #include "db/folder.h"
 #include "db/manifest.h"
+#include "db/sidecar.h"
 #include "os/dir.h"
 #include "q/temporal.h"
 
@@ -253,9 +254,9 @@ static Err remove_intervals(const Root *r, u64 eoi, u64 *removed)
         TRY(list(path, &scratch, &e, &count));
         for (u64 k = 0; k < count; k++) {
             u64 seq = 0;
-            if (e[k].kind != DIR_FOLDER || !root_numbered(str_of(e[k].name), "", &seq) ||
-                seq <= eoi)
-                continue;
+            bool part = e[k].kind == DIR_FOLDER && root_numbered(str_of(e[k].name), "", &seq);
+            bool sums = e[k].kind == DIR_FILE && sidecar_numbered(str_of(e[k].name), &seq);
+            if ((!part && !sums) || seq <= eoi) continue;
             TRY(remove_entry(path, &e[k], removed));
         }
         TRY(remove_empty(path, removed));
@@ -324,19 +325,21 @@ static bool is_named(const View *v, const char *path)
 
 static Err remove_staged(const Root *r, const View *v, const char *path, u64 *removed)
 {
-    DirKind kind = DIR_ABSENT;
+    DirKind kind = DIR_ABSENT, sums = DIR_ABSENT;
+    Arena scratch = {0};
     if (!root_owns(r, path))
         return fail(E_CORRUPT, "it lists %s, which is no part folder of ours", path);
     if (is_named(v, path)) return E_OK;
     Err err = dir_kind(path, false, &kind);
-    if (err != E_OK || kind == DIR_ABSENT) return err;
-    err = dir_remove_all(path);
-    if (err != E_OK) return err;
+    if (err == E_OK) err = dir_kind(sidecar_path(&scratch, path), false, &sums);
+    if (err == E_OK && sums != DIR_ABSENT) err = sidecar_remove(path);
+    if (err == E_OK && kind != DIR_ABSENT) err = dir_remove_all(path);
+    if (err != E_OK || (kind == DIR_ABSENT && sums == DIR_ABSENT)) goto done;
     *removed += 1;
     /* The stage file is the only one that knows: the folder must be gone for good before it
      * goes. */
-    Arena scratch = {0};
     err = dir_sync(arena_text(&scratch, path, (u64)(strrchr(path, '/') - path)));
+done:
     arena_free(&scratch);
     return err;
 }

@@ -27,6 +27,7 @@
 #include "db/publish.h"
 
 #include "base/bounds.h"
+#include "base/crc.h"
 #include "base/map.h"
 #include "db/folder.h"
 #include "db/manifest.h"
@@ -37,6 +38,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#define SYM_PIECE (1u << 20)
 
 u64 publish_next(const Publish *p) { return p->current->number + 1; }
 
@@ -52,6 +55,8 @@ PublishChange publish_change(const Publish *p)
         .eod_asked = v->eod_asked,
         .eod_upto = v->eod_upto,
         .sym_size = v->sym_size,
+        .sym_crc = v->sym_crc,
+        .sym_summed = v->sym_summed,
         .interval_end = v->interval_end,
         .day_end = v->day_end,
     };
@@ -274,6 +279,10 @@ static Err build_header(const View *v, const PublishChange *c, View *next)
     next->eod_asked = c->eod_asked;
     next->eod_upto = c->eod_upto;
     next->sym_size = c->sym_size;
+    /* A change that moves the length and leaves the CRC does not know it. */
+    bool stale = c->sym_size != v->sym_size && c->sym_crc == v->sym_crc;
+    next->sym_summed = c->sym_summed && !stale;
+    next->sym_crc = next->sym_summed ? c->sym_crc : 0;
     next->interval_end = c->interval_end;
     next->day_end = c->day_end;
     next->committed = now_wall();
@@ -480,9 +489,27 @@ Err publish_commit(Publish *p, const PublishChange *change)
 
 /* ---- start and end */
 
+/* The CRC of a domain that was there before us. */
+static Err sum_sym(const File *f, u64 size, u32 *crc)
+{
+    Err err = E_OK;
+    Buf b = {0};
+    u8 *piece = NULL;
+    *crc = 0;
+    TRY(buf_room(&b, SYM_PIECE, &piece));
+    for (u64 at = 0; at < size; at += SYM_PIECE) {
+        u64 n = MIN(size - at, SYM_PIECE);
+        TRY(file_read(f, piece, n, at));
+        *crc = crc_32c(*crc, piece, n);
+    }
+done:
+    buf_free(&b);
+    return err;
+}
+
 /* The empty domain: a symbol vector without names (kdb-files.md 3.2). Empty equals missing
  * (R13). */
-static Err make_sym(const Root *r, u64 *size)
+static Err make_sym(const Root *r, u64 *size, u32 *crc)
 {
     static const u8 empty[8] = {0xff, 0x01, 0x0b, 0x00, 0, 0, 0, 0};
     Err err = E_OK;
@@ -494,10 +521,12 @@ static Err make_sym(const Root *r, u64 *size)
     if (kind != DIR_ABSENT) {
         TRY(file_open(&f, r->sym, FILE_READ));
         TRY(file_size(&f, size));
+        TRY(sum_sym(&f, *size, crc));
     }
     if (*size == 0) {
         TRY(file_replace(r->sym, empty, sizeof empty));
         *size = sizeof empty;
+        *crc = crc_32c(0, empty, sizeof empty);
     }
 done:
     file_drop(&f);
@@ -510,7 +539,8 @@ static Err make_first(Publish *p)
     Err err = view_empty(p->cache, &p->current);
     if (err != E_OK) return err;
     PublishChange change = publish_change(p);
-    err = make_sym(p->root, &change.sym_size);
+    err = make_sym(p->root, &change.sym_size, &change.sym_crc);
+    change.sym_summed = true;
     return err != E_OK ? err : publish_commit(p, &change);
 }
 

@@ -27,6 +27,8 @@ typedef struct {
     u32 remove_count;
     const Part *const *remove; /* parts of the current view that go */
     u64 watermark, eoi, eod, eod_asked, eod_upto, sym_size;
+    u32 sym_crc; /* of the domain's first sym_size bytes */
+    bool sym_summed;
     i64 interval_end, day_end;
     u32 publisher_count;
     const ViewPublisher *publishers; /* all of them, by number; NULL = as they are */

@@ -22,6 +22,7 @@
 #include "base/map.h"
 #include "db/folder.h"
 #include "db/manifest.h"
+#include "db/sidecar.h"
 #include "os/dir.h"
 
 #include <inttypes.h>
@@ -191,7 +192,8 @@ static Err drop_garbage(Sweep *s)
         const ViewGarbage *g = &s->garbage[i];
         DirKind kind = DIR_ABSENT;
         if (g->gone > s->oldest || !root_owns(s->root, g->path)) continue;
-        Err err = dir_kind(g->path, false, &kind);
+        Err err = sidecar_remove(g->path);
+        if (err == E_OK) err = dir_kind(g->path, false, &kind);
         if (err == E_OK && kind == DIR_FOLDER) {
             err = dir_remove_all(g->path);
             s->parts++;

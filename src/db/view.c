@@ -375,6 +375,16 @@ PartTable *view_part_table(const Part *p, const char *table)
     return NULL;
 }
 
+Err view_check_domain(const View *v, const Domain *d)
+{
+    bool same = d->size == v->sym_size && d->crc == v->sym_crc;
+    if (!v->sym_summed || d->zipped || same) return E_OK;
+    return fail(E_CORRUPT,
+                "%s: its first %" PRIu64 " bytes are not those that view %" PRIu64
+                " was written with (checksum)",
+                d->path, v->sym_size, v->number);
+}
+
 u64 view_part_count(const View *v, PartKind kind)
 {
     u32 count = 0;

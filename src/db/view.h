@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/fail.h"
 #include "base/list.h"
+#include "column/domain.h"
 #include "db/root.h"
 
 typedef enum { PART_INTERVAL, PART_DATE } PartKind;
@@ -41,6 +42,8 @@ typedef struct {
     u32 tier;         /* date parts: number of the tier that holds it */
     u64 made;         /* EOI sequence number, or the view number that published the date part */
     const char *path; /* absolute physical folder */
+    bool summed;      /* it has a sidecar of checksums (db/sidecar), */
+    u32 sums;         /* whose CRC this is */
     bool late;        /* an interval's second part: rows of other days, sorted by day first */
     u32 table_count;
     PartTable *tables;
@@ -71,13 +74,15 @@ typedef struct {
 
 typedef struct View {
     List link;
-    u64 number;       /* N of idb.N, the commit number */
-    u64 hdb;          /* M of hdb.M */
-    u64 watermark;    /* stream position: its parts hold every row before it */
-    u64 eoi, eod;     /* last finished sequence numbers */
-    u64 eod_asked;    /* highest day job that was asked for, */
-    u64 eod_upto;     /* and the EOI number of its signal */
-    u64 sym_size;     /* bytes of the domain file that its parts need */
+    u64 number;      /* N of idb.N, the commit number */
+    u64 hdb;         /* M of hdb.M */
+    u64 watermark;   /* stream position: its parts hold every row before it */
+    u64 eoi, eod;    /* last finished sequence numbers */
+    u64 eod_asked;   /* highest day job that was asked for, */
+    u64 eod_upto;    /* and the EOI number of its signal */
+    u64 sym_size;    /* bytes of the domain file that its parts need */
+    bool sym_summed; /* their CRC is known */
+    u32 sym_crc;
     i64 committed;    /* wall time of the commit */
     i64 interval_end; /* end of the last written interval (wall time of its signal) */
     i64 day_end;      /* rows before it (by signal time) went through a day job; min = none yet */
@@ -134,6 +139,10 @@ const Part *view_next(const View *v, PartKind kind, u64 *at);
 /* A part by key, or NULL. The table of a part by name, or NULL. */
 const Part *view_part(const View *v, PartKind kind, i32 key);
 PartTable *view_part_table(const Part *p, const char *table);
+
+/* Compares a domain that was loaded as far as the view needs it with the view's CRC: E_CORRUPT when
+ * names are not those that were written. */
+MUST_USE Err view_check_domain(const View *v, const Domain *d);
 
 /* Counts the parts of a kind. */
 u64 view_part_count(const View *v, PartKind kind);

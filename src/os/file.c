@@ -207,6 +207,12 @@ Err file_prewrite(File *f, u64 size)
 
 void file_uncache(const File *f) { (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED); }
 
+void file_direct(const File *f)
+{
+    int flags = fcntl(f->fd, F_GETFL);
+    if (flags >= 0) (void)fcntl(f->fd, F_SETFL, flags | O_DIRECT);
+}
+
 Err file_lock(File *f, bool exclusive)
 {
     if (flock(f->fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return E_OK;

@@ -13,6 +13,7 @@
 #include "base/arena.h"
 #include "base/fail.h"
 #include "base/str.h"
+#include "base/sum.h"
 #include "base/types.h"
 
 typedef struct {
@@ -67,6 +68,10 @@ MUST_USE Err file_prewrite(File *f, u64 size);
 /* Asks the kernel to forget clean cached pages, so that the next read comes from the device. */
 void file_uncache(const File *f);
 
+/* Lets reads go past the page cache where the file system can; then memory and places must be
+ * multiples of 4096. */
+void file_direct(const File *f);
+
 /* Takes an advisory lock (flock) without waiting: E_BUSY when another holds it against us. */
 MUST_USE Err file_lock(File *f, bool exclusive);
 
@@ -107,6 +112,10 @@ typedef struct FileOut FileOut;
 /* Creates the file (must not exist). `size_hint` = expected bytes (0 unknown): small files skip
  * O_DIRECT. */
 MUST_USE Err file_out_open(FileOut **out, const char *path, u64 size_hint);
+
+/* Asks for the checksums of the bytes as they are handed over, patches included: *sum (zeroed,
+ * borrowed) is complete after file_out_close. Before the first byte. */
+void file_out_sum(FileOut *out, Sum *sum);
 
 /* Appends bytes. */
 MUST_USE Err file_out_write(FileOut *out, const void *data, u64 size);

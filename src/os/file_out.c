@@ -12,10 +12,14 @@
  * or before the unaligned tail. Never back. Buffered bytes are pushed out each 8 MiB without
  * waiting, so that dirty pages do not pile up until the sync.
  *
+ * Checksums, when asked for, are taken from the buffer just before it is written, so that they are
+ * of what was meant, and cost no second trip to memory; a patched head is accounted for at the end.
+ *
  * Memory is reused through a few slots that threads swap pointers with: fresh pages would be
  * faulted in and cleared again for every column.
  */
 #include "base/bounds.h"
+#include "base/crc.h"
 #include "os/fault.h"
 #include "os/file.h"
 
@@ -40,6 +44,8 @@ struct FileOut {
     u64 pushed;  /* of those, bytes whose write-out was started */
     bool direct;
     bool patched; /* head differs from the file */
+    Sum *sum;     /* NULL = nobody wants it */
+    u32 head_crc; /* of the head as it was written */
 };
 
 static _Atomic(u8 *) spare[16];
@@ -95,8 +101,13 @@ static Err write_out(FileOut *out, const u8 *data, u64 size, u64 at)
 /* Appends whole blocks to the file and starts their write-out in large steps. */
 static Err blocks_out(FileOut *out, const u8 *data, u64 size)
 {
-    if (out->written == 0 && size) memcpy(out->memory, data, MIN(size, FILE_OUT_ALIGN));
-    Err err = write_out(out, data, size, out->written);
+    if (out->written == 0 && size) {
+        memcpy(out->memory, data, MIN(size, FILE_OUT_ALIGN));
+        out->head_crc = crc_32c(0, out->memory, FILE_OUT_ALIGN);
+    }
+    Err err = out->sum ? sum_add(out->sum, data, size) : E_OK;
+    if (err) return err;
+    err = write_out(out, data, size, out->written);
     if (err) return err;
     out->written += size;
     if (!out->direct && out->written - out->pushed >= FILE_OUT_PUSH) {
@@ -139,6 +150,12 @@ Err file_out_open(FileOut **out, const char *path, u64 size_hint)
 done:
     file_out_drop(o);
     return err;
+}
+
+void file_out_sum(FileOut *out, Sum *sum)
+{
+    ASSERT(file_out_size(out) == 0);
+    out->sum = sum;
 }
 
 Err file_out_write(FileOut *out, const void *data, u64 size)
@@ -197,10 +214,21 @@ Err file_out_patch(FileOut *out, u64 at, const void *data, u64 size)
     return E_OK;
 }
 
+/* Completes the checksums; the tail is still in the buffer. */
+static Err finish_sum(FileOut *out)
+{
+    Err err = sum_add(out->sum, out->buffer, out->filled);
+    if (!err) err = sum_end(out->sum);
+    if (!err && out->patched)
+        sum_patch(out->sum, FILE_OUT_ALIGN, out->head_crc, crc_32c(0, out->memory, FILE_OUT_ALIGN));
+    return err;
+}
+
 /* Writes the head again when it was patched, then the tail. */
 static Err finish(FileOut *out)
 {
     Err err = flush_blocks(out);
+    if (!err && out->sum) err = finish_sum(out);
     if (!err && out->patched) err = write_out(out, out->memory, FILE_OUT_ALIGN, 0);
     direct_end(out);
     if (!err && out->filled) err = write_out(out, out->buffer, out->filled, out->written);

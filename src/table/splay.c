@@ -28,6 +28,7 @@
 #include "q/symbol.h"
 #include "q/type.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define PARALLEL_CELLS (128ull << 10) /* a batch smaller than this is appended by one thread */
@@ -166,6 +167,19 @@ done:
     return err;
 }
 
+/* Three for each column, then that of `.d`. */
+Err splay_out_sums(SplayOut *out, SumList *list)
+{
+    u32 columns = out->schema->column_count;
+    ASSERT(out->sums == NULL && out->rows == 0);
+    out->sums = calloc(3ull * columns + 1, sizeof *out->sums);
+    if (out->sums == NULL) return fail(E_MEMORY, "%s: no memory to write it", out->path);
+    out->list = list;
+    for (u32 i = 0; i < columns; i++)
+        column_out_sums(out->cols[i], &out->sums[3ull * i]);
+    return E_OK;
+}
+
 Err splay_out_codec(SplayOut *out, const CodecChoice *codec)
 {
     Err err = block_out_check(codec);
@@ -227,6 +241,9 @@ static Err write_names(SplayOut *out, File *keep)
     TRY(file_open(keep, path, FILE_CREATE));
     TRY(file_write(keep, b.data, b.size, 0));
     out->bytes += b.size;
+    if (out->sums == NULL) goto done;
+    TRY(sum_add(&out->sums[3ull * s->column_count], b.data, b.size));
+    TRY(sum_end(&out->sums[3ull * s->column_count]));
 done:
     buf_free(&b);
     return err;
@@ -330,6 +347,25 @@ done:
     return err;
 }
 
+/* Adds the checksums of all files that were made to the list that wants them. */
+static Err give_sums(const SplayOut *out)
+{
+    static const char *const endings[3] = {"", "#", "##"};
+    Err err = E_OK;
+    char file[BOUND_PATH_MAX];
+    u32 columns = out->schema->column_count;
+    if (out->sums == NULL) return E_OK;
+    const char *slash = strrchr(out->path, '/'), *table = slash == NULL ? out->path : slash + 1;
+    for (u32 i = 0; i < 3 * columns; i++) {
+        if (out->sums[i].size == 0) continue;
+        snprintf(file, sizeof file, "%s%s", out->schema->columns[i / 3].name, endings[i % 3]);
+        TRY(sum_list_put(out->list, table, file, &out->sums[i]));
+    }
+    TRY(sum_list_put(out->list, table, ".d", &out->sums[3ull * columns]));
+done:
+    return err;
+}
+
 Err splay_out_finish_all(SplayOut *const *outs, u64 count)
 {
     Err err = E_OK;
@@ -348,6 +384,8 @@ Err splay_out_finish_all(SplayOut *const *outs, u64 count)
     TRY(sync_all(keep, files));
     Folders folders = {outs};
     TRY(pool_run(count, SYNC_THREADS, sync_folder, &folders));
+    for (u64 i = 0; i < count; i++)
+        TRY(give_sums(outs[i]));
 done:
     for (u64 i = 0; i < files; i++)
         file_drop(&keep[i]);
@@ -365,8 +403,12 @@ void splay_out_drop(SplayOut *out)
         for (u32 i = 0; i < out->schema->column_count; i++)
             column_drop(out->cols[i]);
     }
+    for (u32 i = 0; out->sums != NULL && i < 3 * out->schema->column_count + 1; i++)
+        sum_free(&out->sums[i]);
+    free(out->sums);
     free(out->cols);
     free(out->path);
+    out->sums = NULL;
     out->cols = NULL;
     out->path = NULL;
 }

@@ -20,13 +20,19 @@ typedef struct {
     char *path;       /* the folder */
     ColumnOut **cols; /* schema->column_count */
     u64 rows;
-    u64 bytes; /* after splay_out_finish */
+    u64 bytes;     /* after splay_out_finish */
+    SumList *list; /* where checksums go, or NULL */
+    Sum *sums;
     bool zipped;
 } SplayOut;
 
 /* Makes the folder and opens every column with the attributes of `place`. */
 MUST_USE Err splay_out_open(SplayOut *out, const char *path, const Schema *s, Place place,
                             u64 rows_hint);
+
+/* Asks for the checksums of all files: splay_out_finish adds them to `list` (borrowed) as
+ * `<table>/<file>`. Before splay_out_codec and the first row. */
+MUST_USE Err splay_out_sums(SplayOut *out, SumList *list);
 
 /* Compresses every column; before the first row. `.d` stays plain, as kdb+ leaves it. E_USAGE names
  * what is wrong. */

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/bounds.h"
+#include "db/sidecar.h"
 #include "os/dir.h"
 #include "os/now.h"
 #include "os/pool.h"
@@ -123,6 +124,7 @@ typedef struct {
     const DayDate *date;
     const Schema *schema;
     const char *path; /* of the part */
+    SumList sums;
     PartTable result;
 } Task;
 
@@ -253,7 +255,8 @@ static Err stage_table(Task *t)
                           .path = dir_join(&a, t->path, t->schema->name, NULL),
                           .rows_hint = rows,
                           .chunk_rows = t->options->chunk_rows,
-                          .threads = t->options->threads};
+                          .threads = t->options->threads,
+                          .sums = &t->sums};
     TRY(merge_open(&m, &target));
     TRY(merge_add(&m, runs, run_count));
     TRY(merge_finish(&m));
@@ -285,8 +288,23 @@ static Err date_task(void *arg, u64 i)
 {
     Stage *stage = arg;
     Task *tasks = &stage->tasks[i * stage->tables];
+    const Part *existing = tasks[0].date->existing;
+    Err err = existing == NULL ? E_OK : sidecar_verify(existing, tasks[0].options->threads);
+    if (err != E_OK) return err;
     return pool_run(stage->tables, stage->by_table ? tasks[0].options->threads : 1, table_task,
                     tasks);
+}
+
+/* The checksums of a table that is carried over: those of the old part, which was verified; a part
+ * without them gets them from what stands there. */
+static Err carry_sums(const Part *old, const char *table, SumList *sums)
+{
+    SumList all = {0};
+    if (!old->summed) return sidecar_sum_table(old->path, table, sums);
+    Err err = sidecar_read(old->path, old->sums, &all);
+    if (err == E_OK) err = sum_list_join(sums, &all, table);
+    sum_list_free(&all);
+    return err;
 }
 
 /* Links the files of a table that the configuration no longer has into the new part. */
@@ -312,6 +330,7 @@ static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOption
                        const Task *tasks, Arena *a, Part *p)
 {
     Err err = E_OK;
+    SumList sums = {0};
     u32 old = date->existing == NULL ? 0 : date->existing->table_count;
     *p = (Part){.kind = PART_DATE,
                 .key = date->day,
@@ -322,16 +341,43 @@ static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOption
     p->tables = arena_array(a, PartTable, o->tables->count + old);
     for (u32 t = 0; t < o->tables->count; t++)
         p->tables[p->table_count++] = tasks[t].result;
+    for (u32 t = 0; t < o->tables->count; t++)
+        TRY(sum_list_join(&sums, &tasks[t].sums, NULL));
     for (u32 t = 0; t < old; t++) {
         const PartTable *table = &date->existing->tables[t];
         if (schema_table(o->tables, str_of(table->name)) != NULL) continue;
         TRY(carry_table(date->existing, table, p->path, a));
+        TRY(carry_sums(date->existing, table->name, &sums));
         p->tables[p->table_count] = *table;
         p->tables[p->table_count++].opened = NULL;
     }
+    TRY(sidecar_write(p->path, &sums, &p->sums));
+    p->summed = true;
     TRY(dir_sync(p->path));
+    TRY(dir_sync(arena_text(a, p->path, (u64)(strrchr(p->path, '/') - p->path))));
+    TRY(sidecar_verify(p, o->threads));
 done:
+    sum_list_free(&sums);
     return err;
+}
+
+/* Every byte of the parts whose rows go into new ones is compared first: damage must not be
+ * inherited. Rows of a damaged part stay where they are. */
+static Err verify_sources(const DayPlan *plan, const DayOptions *o)
+{
+    for (u32 i = 0; i < plan->taken_count; i++) {
+        Err err = sidecar_verify(plan->taken[i], o->threads);
+        if (err != E_OK) return err;
+    }
+    return E_OK;
+}
+
+/* Removes what was staged for a date. */
+static Err remove_staged(const DayPlan *plan, const DayDate *date, const Root *root, Arena *a)
+{
+    const char *path = date_path(plan, date, root, a);
+    Err err = sidecar_remove(path);
+    return err != E_OK ? err : dir_remove_all(path);
 }
 
 Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *result)
@@ -343,13 +389,14 @@ Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *res
     *result = (JobResult){.seq = plan->eod, .part_count = 0};
     result->parts = arena_array(a, Part, plan->date_count + 1u);
     Task *tasks = arena_array(a, Task, (u64)plan->date_count * tables + 1);
+    TRY(verify_sources(plan, o));
     for (u32 d = 0; d < plan->date_count; d++) {
         const char *path = date_path(plan, &plan->dates[d], o->root, a);
-        TRY(dir_remove_all(path));
+        TRY(remove_staged(plan, &plan->dates[d], o->root, a));
         TRY(dir_make_all(path));
         for (u32 t = 0; t < tables; t++)
             tasks[d * tables + t] =
-                (Task){plan, o, &plan->dates[d], o->tables->tables[t], path, {0}};
+                (Task){plan, o, &plan->dates[d], o->tables->tables[t], path, {0}, {0}};
     }
     Stage stage = {tasks, tables, o->by_table && !o->by_part};
     TRY(pool_run(plan->date_count, o->by_part ? o->threads : 1, date_task, &stage));
@@ -365,8 +412,10 @@ Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *res
     result->ns = now_mono() - began;
 done:
     for (u32 d = 0; err != E_OK && d < plan->date_count; d++) {
-        if (dir_remove_all(date_path(plan, &plan->dates[d], o->root, a)) != E_OK)
+        if (remove_staged(plan, &plan->dates[d], o->root, a) != E_OK)
             break; /* the stage file has it */
     }
+    for (u64 i = 0; i < (u64)plan->date_count * tables; i++)
+        sum_list_free(&tasks[i].sums);
     return err;
 }

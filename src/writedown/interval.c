@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "db/sidecar.h"
 #include "os/dir.h"
 #include "os/now.h"
 #include "os/pool.h"
@@ -49,6 +50,7 @@ typedef struct {
     u64 main_rows;
     PartTable main, late;
     SplayOut main_out, late_out;
+    SumList main_sums, late_sums;
 } Held;
 
 struct Interval {
@@ -267,6 +269,7 @@ static Err write_rows(Interval *i, Held *h, const char *part, const u32 *perm, u
     Arena a = {0};
     TRY(splay_out_open(out, dir_join(&a, part, h->schema->name, NULL), h->schema, PLACE_ORD,
                        count));
+    TRY(splay_out_sums(out, t == &h->late ? &h->late_sums : &h->main_sums));
     TRY(splay_out_batch(out, &h->batch, perm, count, i->options.domain));
     t->rows = count;
     time_range(h, perm, count, t);
@@ -324,7 +327,8 @@ static Err merge_days(Interval *i, Held *h, Splay *splays, const char *part, con
                           .path = dir_join(&a, part, h->schema->name, NULL),
                           .rows_hint = h->spilled,
                           .chunk_rows = i->options.chunk_rows,
-                          .threads = i->options.threads};
+                          .threads = i->options.threads,
+                          .sums = t == &h->late ? &h->late_sums : &h->main_sums};
     MergeRun *runs = arena_array(&a, MergeRun, h->run_count + 1u);
     if (t == &h->late) t->slices = arena_array(i->result_memory, PartSlice, day_count);
     TRY(merge_open(&m, &target));
@@ -450,15 +454,51 @@ static bool first_late_day(const Interval *i, i32 *first, bool *has_main)
     return late;
 }
 
+/* Removes a part that nobody names. */
+static Err remove_part(const char *path)
+{
+    Err err = sidecar_remove(path);
+    return err == E_OK ? dir_remove_all(path) : err;
+}
+
 /* Makes an empty folder for a part, removing what a crash may have left at its place. */
 static Err part_folder(const char *path)
 {
-    Err err = dir_remove_all(path);
+    Err err = remove_part(path);
     return err == E_OK ? dir_make_all(path) : err;
 }
 
-static void add_part(const Interval *i, Arena *a, JobResult *result, const char *path, i32 day,
-                     bool late)
+/* One of the names to be made durable after all files are. */
+static Err sync_name(void *arg, u64 i)
+{
+    const char *const *folders = arg;
+    return dir_sync(folders[i]);
+}
+
+/* Writes the checksums of a part's files beside it and makes all names durable: those of tables in
+ * the part, and of part and checksums in the day. Then reads everything back. */
+static Err seal_part(const Interval *i, Part *p)
+{
+    Err err = E_OK;
+    Arena scratch = {0};
+    SumList sums = {0};
+    for (u32 t = 0; t < i->table_count; t++)
+        TRY(sum_list_join(&sums, p->late ? &i->tables[t].late_sums : &i->tables[t].main_sums,
+                          NULL));
+    TRY(sidecar_write(p->path, &sums, &p->sums));
+    p->summed = true;
+    const char *day = arena_text(&scratch, p->path, (u64)(strrchr(p->path, '/') - p->path));
+    const char *folders[2] = {p->path, day};
+    TRY(pool_run(2, 2, sync_name, folders));
+    TRY(sidecar_verify(p, i->options.threads));
+done:
+    sum_list_free(&sums);
+    arena_free(&scratch);
+    return err;
+}
+
+static Err add_part(const Interval *i, Arena *a, JobResult *result, const char *path, i32 day,
+                    bool late)
 {
     Part *p = &result->parts[result->part_count++];
     *p = (Part){
@@ -470,6 +510,7 @@ static void add_part(const Interval *i, Arena *a, JobResult *result, const char 
         result->rows += p->tables[t].rows;
         result->bytes += p->tables[t].bytes;
     }
+    return seal_part(i, p);
 }
 
 /* Tables with runs spill what they still hold, so that they are runs alone; then all symbols are
@@ -512,21 +553,22 @@ Err interval_stage(Interval *i, const JobSignal *s, u64 watermark, Arena *a, Job
         TRY(pool_run(i->table_count, has_late ? 1 : i->options.threads, stage_task, i));
         TRY(finish_tables(i, a));
     }
-    if (has_main) TRY(dir_sync(i->main_path));
-    if (has_late) TRY(dir_sync(i->late_path));
-    if (has_main) add_part(i, a, result, i->main_path, s->day, false);
-    if (has_late) add_part(i, a, result, i->late_path, late_day, true);
+    if (has_main) TRY(add_part(i, a, result, i->main_path, s->day, false));
+    if (has_late) TRY(add_part(i, a, result, i->late_path, late_day, true));
+    result->sym_crc = i->options.domain->crc;
     result->ns = now_mono() - began;
 done:
     for (u32 t = 0; t < i->table_count; t++) {
         sort_free(&i->tables[t]);
         splay_out_drop(&i->tables[t].main_out);
         splay_out_drop(&i->tables[t].late_out);
+        sum_list_free(&i->tables[t].main_sums);
+        sum_list_free(&i->tables[t].late_sums);
     }
     if (err != E_OK) {
         /* best effort: what stays is removed by the next try or the next start */
-        if (i->main_path != NULL && dir_remove_all(i->main_path) != E_OK) return err;
-        if (i->late_path != NULL && dir_remove_all(i->late_path) != E_OK) return err;
+        if (i->main_path != NULL && remove_part(i->main_path) != E_OK) return err;
+        if (i->late_path != NULL && remove_part(i->late_path) != E_OK) return err;
     }
     return err;
 }

@@ -108,7 +108,7 @@ static Value part_value(const Part *p, Arena *a)
     Value tables = value_list(a, p->table_count);
     for (u32 i = 0; i < p->table_count; i++)
         vec_value(&tables.as.vec)[i] = table_value(&p->tables[i], a);
-    Value d = value_dict(a, 8);
+    Value d = value_dict(a, 9);
     value_put(&d, "kind", value_long(p->kind));
     value_put(&d, "key", value_long(p->key));
     value_put(&d, "day", value_long(p->day));
@@ -116,6 +116,7 @@ static Value part_value(const Part *p, Arena *a)
     value_put(&d, "made", value_long((i64)p->made));
     value_put(&d, "path", value_string(str_of(p->path)));
     value_put(&d, "late", value_bool(p->late));
+    value_put(&d, "sums", value_long(p->summed ? (i64)p->sums : -1));
     value_put(&d, "tables", tables);
     return d;
 }
@@ -125,10 +126,11 @@ Err job_result_value(const JobResult *r, Arena *a, Value *v)
     Value parts = value_list(a, r->part_count);
     for (u32 i = 0; i < r->part_count; i++)
         vec_value(&parts.as.vec)[i] = part_value(&r->parts[i], a);
-    *v = value_dict(a, 7);
+    *v = value_dict(a, 8);
     value_put(v, "seq", value_long((i64)r->seq));
     value_put(v, "watermark", value_long((i64)r->watermark));
     value_put(v, "symSize", value_long((i64)r->sym_size));
+    value_put(v, "symCrc", value_long(r->sym_crc));
     value_put(v, "rows", value_long((i64)r->rows));
     value_put(v, "bytes", value_long((i64)r->bytes));
     value_put(v, "ns", value_long(r->ns));
@@ -182,7 +184,7 @@ done:
 static Err parse_part(const Value *d, Arena *a, Part *p)
 {
     Err err = E_OK;
-    i64 kind = 0, key = 0, day = 0, tier = 0, late = 0;
+    i64 kind = 0, key = 0, day = 0, tier = 0, late = 0, sums = 0;
     Str path = {0};
     if (d->type != QT_DICT) TRY(fail(E_CORRUPT, "a part is no dictionary"));
     TRY(entry_i64(d, "kind", &kind));
@@ -191,6 +193,7 @@ static Err parse_part(const Value *d, Arena *a, Part *p)
     TRY(entry_i64(d, "tier", &tier));
     TRY(entry_u64(d, "made", &p->made));
     TRY(entry_i64(d, "late", &late));
+    TRY(entry_i64(d, "sums", &sums));
     const Value *text = value_get(d, "path");
     const Value *tables = value_get(d, "tables");
     if (text == NULL || !value_text(text, &path) || path.size == 0 || path.data[0] != '/')
@@ -198,13 +201,16 @@ static Err parse_part(const Value *d, Arena *a, Part *p)
     if (tables == NULL || tables->type != QT_LIST || tables->as.vec.count > BOUND_TABLES_MAX)
         TRY(fail(E_CORRUPT, "a part has no list of tables"));
     if ((kind != PART_INTERVAL && kind != PART_DATE) || key < INT32_MIN || key > INT32_MAX ||
-        day < INT32_MIN || day > INT32_MAX || tier < 0 || tier > 255)
+        day < INT32_MIN || day > INT32_MAX || tier < 0 || tier > 255 || sums < -1 ||
+        sums > UINT32_MAX)
         TRY(fail(E_CORRUPT, "a part has a number out of range"));
     p->kind = (PartKind)kind;
     p->key = (i32)key;
     p->day = (i32)day;
     p->tier = (u32)tier;
     p->late = late != 0;
+    p->summed = sums >= 0;
+    p->sums = sums >= 0 ? (u32)sums : 0;
     p->path = str_dup(a, path);
     p->table_count = (u32)tables->as.vec.count;
     p->tables = arena_array(a, PartTable, p->table_count);
@@ -217,11 +223,15 @@ done:
 Err job_result_parse(const Value *v, Arena *a, JobResult *r)
 {
     Err err = E_OK;
+    u64 sym_crc = 0;
     *r = (JobResult){0};
     if (v->type != QT_DICT) TRY(fail(E_CORRUPT, "a job's result is no dictionary"));
     TRY(entry_u64(v, "seq", &r->seq));
     TRY(entry_u64(v, "watermark", &r->watermark));
     TRY(entry_u64(v, "symSize", &r->sym_size));
+    TRY(entry_u64(v, "symCrc", &sym_crc));
+    if (sym_crc > UINT32_MAX) TRY(fail(E_CORRUPT, "entry symCrc: more than 32 bits"));
+    r->sym_crc = (u32)sym_crc;
     TRY(entry_u64(v, "rows", &r->rows));
     TRY(entry_u64(v, "bytes", &r->bytes));
     TRY(entry_i64(v, "ns", &r->ns));

@@ -18,6 +18,7 @@ typedef struct {
     u64 seq;       /* EOI or EOD sequence number */
     u64 watermark; /* EOI: end of the interval's record */
     u64 sym_size;  /* EOI: durable length of the domain; EOD: 0 */
+    u32 sym_crc;   /* EOI: CRC-32C of so many bytes of it */
     u32 part_count;
     Part *parts;
     u64 rows, bytes;

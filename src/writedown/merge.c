@@ -541,6 +541,7 @@ Err merge_open(Merge *m, const MergeTarget *t)
     Err err = sort_keys_ok(t->schema, t->place);
     if (err != E_OK) return err;
     err = splay_out_open(&m->out, t->path, t->schema, t->place, t->rows_hint);
+    if (err == E_OK && t->sums != NULL) err = splay_out_sums(&m->out, t->sums);
     for (u32 i = 0; err == E_OK && i < t->schema->column_count; i++)
         if (t->schema->columns[i].type == QT_SYMBOL)
             column_out_names(m->out.cols[i], t->domain->ids, t->domain->count);

@@ -29,6 +29,7 @@ typedef struct {
     u64 rows_hint;
     u64 chunk_rows; /* rows copied at once */
     int threads;
+    SumList *sums; /* checksums of the files go there; NULL = not wanted */
 } MergeTarget;
 
 /* A folder being merged into. */

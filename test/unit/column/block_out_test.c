@@ -1,5 +1,6 @@
 /* block_out: however bytes come and whenever they are patched, the file is that of one pass. */
 #include "base/buf.h"
+#include "base/crc.h"
 #include "base/prng.h"
 #include "column/block.h"
 #include "column/block_out.h"
@@ -52,13 +53,30 @@ static void expect(const char *path, const u8 *plain, u64 size, CodecChoice c)
     buf_free(&directory);
 }
 
+static Sum sum; /* of the file that was begun */
+
 static BlockOut *begin(const char *path, const CodecChoice *c, u64 hint)
 {
     BlockOut *out;
     unlink(path);
     ok(block_out_open(&out, path, hint));
+    sum_free(&sum);
+    block_out_sum(out, &sum);
     ok(block_out_codec(out, c));
     return out;
+}
+
+/* The checksums are those of the file that stands there. */
+static void expect_sum(const char *path)
+{
+    u64 size;
+    u8 *file = kit_read(path, &size);
+    assert_int_equal(sum.size, size);
+    assert_int_equal(sum.crc, crc_32c(0, file, size));
+    for (u64 i = 0; i < sum_count(&sum); i++)
+        assert_int_equal(sum_block(&sum, i),
+                         crc_32c(0, file + i * SUM_BLOCK, MIN(SUM_BLOCK, size - i * SUM_BLOCK)));
+    free(file);
 }
 
 static void finish(BlockOut *out, const char *path)
@@ -67,6 +85,7 @@ static void finish(BlockOut *out, const char *path)
     ok(block_out_close(out, true, NULL, &bytes));
     free(kit_read(path, &size));
     assert_int_equal(bytes, size);
+    expect_sum(path);
 }
 
 /* Writes in pieces of many sizes, some through block_out_room. */
@@ -233,6 +252,7 @@ static void kept_files_are_complete(void **state)
         assert_true(keep.fd >= 0);
         ok(file_sync(&keep));
         ok(file_close(&keep));
+        expect_sum(kit_path("keep"));
         expect(kit_path("keep"), plain, size, choices[0]);
         free(plain);
     }

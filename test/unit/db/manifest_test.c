@@ -32,6 +32,8 @@ static Segment sample(Kit *k, PartKind kind)
     t[0].slices[0] = (PartSlice){-9, 0, 1};
     t[0].slices[1] = (PartSlice){KIT_DAY, 1, 5};
     s.parts[1].late = true;
+    s.parts[1].summed = true;
+    s.parts[1].sums = 0xbeef;
     s.parts[1].tables = t;
     s.parts[1].table_count = 2;
     return s;
@@ -47,6 +49,7 @@ static void assert_equal_parts(const Segment *a, const Segment *b)
         const Part *p = &a->parts[i], *q = &b->parts[i];
         assert_true(p->kind == q->kind && p->key == q->key && p->day == q->day &&
                     p->late == q->late);
+        assert_true(p->summed == q->summed && p->sums == q->sums);
         assert_true(p->made == q->made && p->table_count == q->table_count);
         assert_int_equal(p->kind == PART_DATE ? p->tier : 0, q->tier);
         assert_string_equal(p->path, q->path);
@@ -96,16 +99,16 @@ static void a_segment_text_is_as_the_document_shows_it(void **state)
     u32 crc = 0;
     KIT_OK(manifest_write_segment(&b, &k.root, &s, &crc));
     static const char wanted[] =
-        "siltstone-segment 1\n"
+        "siltstone-segment 2\n"
         "segment interval 0 i.0.9\n"
-        "part 0 9000 5 interval idb:data/2024.08.22/5\n"
+        "part 0 9000 5 interval idb:data/2024.08.22/5 none\n"
         "table trade 3 48 0 10 ffffffffffffffff\n"
-        "part 1 9000 6 late idb:data/2024.08.22/6\n"
+        "part 1 9000 6 late idb:data/2024.08.22/6 0000beef\n"
         "table a 5 0 -9223372036854775808 9223372036854775807 0000000000000000\n"
         "slice -9 0 1\n"
         "slice 9000 1 5\n"
         "table Z_9 0 0 1 -1 0000000000000001\n"
-        "part 2 9000 7 interval idb:data/2024.08.22/7\n"
+        "part 2 9000 7 interval idb:data/2024.08.22/7 none\n"
         "table trade 3 48 2 12 ffffffffffffffff\n";
     char end[32];
     snprintf(end, sizeof end, "end %08x\n", crc_32c(0, wanted, sizeof wanted - 1));
@@ -116,13 +119,44 @@ static void a_segment_text_is_as_the_document_shows_it(void **state)
     buf_clear(&b);
     KIT_OK(manifest_write_segment(&b, &k.root, &s, &crc));
     const char *text = buf_str(&b);
-    assert_non_null(strstr(text, "part 9000 9000 5 hot hdb:data/2024.08.22/5\n"));
-    assert_non_null(strstr(text, "part 9001 9001 6 cold tier:cold:2024.08.23/6\n"));
+    assert_non_null(strstr(text, "part 9000 9000 5 hot hdb:data/2024.08.22/5 none\n"));
+    assert_non_null(strstr(text, "part 9001 9001 6 cold tier:cold:2024.08.23/6 none\n"));
     buf_free(&b);
     kit_end(&k);
 }
 
 /* A moved base, a renamed folder: the same text leads elsewhere. */
+/* What was written before there were checksums is read as it was meant. */
+static void version_1_is_still_read(void **state)
+{
+    (void)state;
+    Kit k;
+    kit_make(&k, 2);
+    Buf b = {0};
+    Segment s = {0};
+    View v = {0};
+    ManifestSegment *segments = NULL;
+    u32 count = 0;
+    KIT_OK(buf_text(&b, "siltstone-segment 1\nsegment interval 0 i.0.9\n"
+                        "part 0 9000 5 interval idb:data/2024.08.22/5\n"));
+    u32 crc = crc_32c(0, b.data, b.size);
+    KIT_OK(buf_format(&b, "end %08x\n", crc));
+    KIT_OK(manifest_read_segment(text_of(&b), &k.root, crc, &s));
+    assert_false(s.parts[0].summed);
+    arena_free(&s.memory);
+    buf_clear(&b);
+    KIT_OK(buf_text(&b, "siltstone-view 1\nnumber 3\nhdb 1\nwatermark 0\neoi 0\neod 0\n"
+                        "eod-asked 0 0\nsym 8\ncommitted 0\ninterval-end 0\nday-end 0\n"
+                        "lost 0 0\n"));
+    KIT_OK(buf_format(&b, "end %08x\n", crc_32c(0, b.data, b.size)));
+    KIT_OK(manifest_read_view(text_of(&b), &k.root, &v, &segments, &count));
+    assert_int_equal(v.sym_size, 8);
+    assert_false(v.sym_summed);
+    arena_free(&v.memory);
+    buf_free(&b);
+    kit_end(&k);
+}
+
 static void paths_follow_their_base(void **state)
 {
     (void)state;
@@ -271,6 +305,9 @@ static void senseless_views_are_refused(void **state)
         {"watermark 4096\neoi 8", "eoi 8\nwatermark 4096"},
         {"day-end 0", "day-end 9223372036854775808"},
         {"day-end 0", "day-end x"},
+        {"sym 0 none", "sym 0"},
+        {"sym 0 none", "sym 0 0000beefe"},
+        {"sym 0 none", "sym 0 0000beeg"},
         {"lost 0 0", "lost 0"},
         {"eoi 8", "eoi "},
         {"segment date", "segment month"},
@@ -298,15 +335,15 @@ static void senseless_views_are_refused(void **state)
         Err err = read_altered(&k, good, false, bad[i][0], bad[i][1]);
         if (err != E_CORRUPT) fail_msg("`%s` -> `%s`: %s", bad[i][0], bad[i][1], fail_name(err));
     }
-    static const char *const cut[] = {"", "siltstone-view 1", "siltstone-view 1\n", "\n",
-                                      "siltstone-view 1\nnumber 9\n"};
+    static const char *const cut[] = {"", "siltstone-view 2", "siltstone-view 2\n", "\n",
+                                      "siltstone-view 2\nnumber 9\n"};
     for (size_t i = 0; i < COUNT_OF(cut); i++) {
         Buf c = {0};
         KIT_OK(buf_format(&c, "%send %08x\n", cut[i], crc_32c(0, cut[i], strlen(cut[i]))));
         assert_int_equal(read_view(&k, text_of(&c)), E_CORRUPT);
         buf_free(&c);
     }
-    assert_int_equal(read_altered(&k, good, false, "siltstone-view 1", "siltstone-view 2"),
+    assert_int_equal(read_altered(&k, good, false, "siltstone-view 2", "siltstone-view 3"),
                      E_UNSUPPORTED);
     assert_int_equal(read_altered(&k, good, false, "idb:data", "tier:gone:data"), E_USAGE);
     KIT_OK(read_altered(&k, good, false, "idb:data", "abs:/mnt/x"));
@@ -329,6 +366,9 @@ static void senseless_segments_are_refused(void **state)
         int which;
         const char *from, *to;
     } bad[] = {
+        {0, "0000beef", "0000bee"},
+        {0, "5 none", "5"},
+        {0, "5 none", "5 none none"},
         {0, "part 2 9000", "part 1 9000"},
         {0, "part 2 9000", "part 256 9000"},
         {0, "part 0 9000", "part -1 9000"},
@@ -434,6 +474,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(segments_come_back_equal),
         cmocka_unit_test(a_segment_text_is_as_the_document_shows_it),
+        cmocka_unit_test(version_1_is_still_read),
         cmocka_unit_test(paths_follow_their_base),
         cmocka_unit_test(odd_texts_survive_escaping),
         cmocka_unit_test(every_changed_bit_and_every_cut_is_noticed),

@@ -1,6 +1,7 @@
 /*
  * file_out: bulk files of every size and way of writing hold exactly what was appended.
  */
+#include "base/crc.h"
 #include "base/prng.h"
 #include "os/dir.h"
 #include "os/fault.h"
@@ -73,7 +74,9 @@ static Err write_pieces(const char *path, u64 size, u64 piece, u64 hint, bool ro
 {
     FileOut *out = NULL;
     Err err = E_OK;
+    Sum sum = {0};
     TRY(file_out_open(&out, path, hint));
+    file_out_sum(out, &sum);
     for (u64 at = 0; at < size; at += piece) {
         u64 n = MIN(piece, size - at);
         if (room && (at / piece) % 3 != 2) {
@@ -89,7 +92,9 @@ static Err write_pieces(const char *path, u64 size, u64 piece, u64 hint, bool ro
     FileOut *ended = out;
     out = NULL;
     TRY(file_out_close(ended, sync, NULL));
+    if (sum.size != size || sum.crc != crc_32c(0, content, size)) TRY(E_COUNT);
 done:
+    sum_free(&sum);
     file_out_drop(out);
     return err;
 }
@@ -134,8 +139,10 @@ static void headers_can_be_patched(void **state)
     for (u64 s = 0; s < COUNT_OF(sizes); s++) {
         for (int direct = 0; direct < 2; direct++) {
             FileOut *out;
+            Sum sum = {0};
             u64 last = MIN(sizes[s], 4096) - 8;
             assert_int_equal(file_out_open(&out, "f", direct ? 8 * MIB : 0), E_OK);
+            file_out_sum(out, &sum);
             assert_int_equal(file_out_write(out, content, sizes[s]), E_OK);
             assert_int_equal(file_out_patch(out, 0, "HEADER", 6), E_OK);
             assert_int_equal(file_out_patch(out, last, "TRAILER!", 8), E_OK);
@@ -145,6 +152,9 @@ static void headers_can_be_patched(void **state)
             memcpy(want, "HEADER", 6);
             memcpy(want + last, "TRAILER!", 8);
             expect("f", want, sizes[s]);
+            assert_int_equal(sum.crc, crc_32c(0, want, sizes[s]));
+            assert_int_equal(sum_block(&sum, 0), crc_32c(0, want, MIN(MIB, sizes[s])));
+            sum_free(&sum);
             assert_int_equal(dir_unlink("f"), E_OK);
         }
     }

@@ -1,5 +1,6 @@
 /*
  * get: `silt get JSON|@FILE|-`: one getData call of a reader, its rows as a table, CSV or JSON.
+ * With `-d DIR` no reader is asked: the database in a folder is opened for the one query.
  *
  * The answer is (header; payload). A header whose rc is not 0 tells an error: its text goes to
  * stderr, and its code (ac: 27 = not found, else 100 + ours) decides the exit status.
@@ -9,6 +10,7 @@
 #include <stdio.h>
 
 #include "cmd/options.h"
+#include "cmd/plain_base.h"
 #include "cmd/talk.h"
 #include "cmd/text.h"
 #include "os/file.h"
@@ -23,7 +25,7 @@
 
 typedef struct {
     OptionsCommon common;
-    const char *host, *format, *timeout_text;
+    const char *host, *folder, *format, *timeout_text;
     i64 timeout_ms;
 } Get;
 
@@ -98,6 +100,7 @@ static Err read_options(Get *g, int *argc, char **argv)
     Err err = E_OK;
     Option options[] = {
         OPTIONS_COMMON(g->common),
+        {"d", "DIR", &g->folder, NULL, "ask the kdb+ database in this folder, without a reader"},
         {"host", "NAME", &g->host, NULL, "machine of the reader"},
         {"format", "FORM", &g->format, NULL, "table, csv or json (table)"},
         {"timeout", "MS", &g->timeout_text, NULL, "how long to wait for the answer"},
@@ -105,6 +108,8 @@ static Err read_options(Get *g, int *argc, char **argv)
     TRY(options_parse(argc, argv, options));
     if (*argc < 1 || *argc > 2)
         TRY(fail(E_USAGE, "silt get JSON|@FILE|- [ASSEMBLY]: a request is expected"));
+    if (g->folder != NULL && *argc == 2)
+        TRY(fail(E_USAGE, "-d %s: an assembly file beside it says nothing", g->folder));
     g->common.file = *argc == 2 ? argv[1] : NULL;
     if (g->format == NULL) g->format = "table";
     if (strcmp(g->format, "table") != 0 && strcmp(g->format, "csv") != 0 &&
@@ -117,27 +122,51 @@ done:
     return err;
 }
 
-int get_main(int argc, char **argv)
+/* Asks a reader. */
+static Err ask(const Get *g, const Value *request, Arena *a)
 {
     Err err = E_OK;
-    Arena a = {0};
     Client c = {.fd = -1};
-    Get g = {0};
-    Str text = {0};
-    Value request, answer;
-    TRY(read_options(&g, &argc, argv));
-    TRY(read_request(argv[0], &a, &text));
-    TRY(json_parse(text, &a, &request));
-    if (request.type != QT_DICT) TRY(fail(E_USAGE, "the request is no JSON object"));
-    TRY(talk_open(&c, &g.common, g.host, TALK_READER, (u32)g.timeout_ms));
-    TRY(talk_call(&c, ".kxi.getData", &request, NULL, &a, &answer));
+    Value answer;
+    TRY(talk_open(&c, &g->common, g->host, TALK_READER, (u32)g->timeout_ms));
+    TRY(talk_call(&c, ".kxi.getData", request, NULL, a, &answer));
     if (answer.type != QT_LIST || value_count(&answer) != 2)
         TRY(fail(E_CORRUPT, "the answer is no (header; payload)"));
     Value header = value_at(&answer, 0), payload = value_at(&answer, 1);
     TRY(header_error(&header));
-    TRY(print_payload(&payload, g.format));
+    TRY(print_payload(&payload, g->format));
 done:
     client_close(&c);
+    return err;
+}
+
+/* Opens a database for this one request. */
+static Err look_up(const Get *g, const Value *request, Arena *a)
+{
+    Err err = E_OK;
+    PlainBase *b = NULL;
+    Value table;
+    TRY(plain_base_open(&b, g->folder, 1));
+    TRY(plain_base_get(b, request, a, &table));
+    TRY(print_payload(&table, g->format));
+done:
+    plain_base_release(b);
+    return err;
+}
+
+int get_main(int argc, char **argv)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    Get g = {0};
+    Str text = {0};
+    Value request;
+    TRY(read_options(&g, &argc, argv));
+    TRY(read_request(argv[0], &a, &text));
+    TRY(json_parse(text, &a, &request));
+    if (request.type != QT_DICT) TRY(fail(E_USAGE, "the request is no JSON object"));
+    TRY(g.folder != NULL ? look_up(&g, &request, &a) : ask(&g, &request, &a));
+done:;
     int status = talk_end(err);
     arena_free(&a);
     return status;

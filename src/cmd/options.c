@@ -17,7 +17,7 @@
 /* Handles one option; *eaten tells whether it took the following word. */
 static Err take_option(const char *word, const char *next, const Option *options, bool *eaten)
 {
-    const char *name = word + 2, *equals = strchr(name, '=');
+    const char *name = word + (word[1] == '-' ? 2 : 1), *equals = strchr(name, '=');
     u64 size = equals != NULL ? (u64)(equals - name) : strlen(name);
     *eaten = false;
     for (const Option *o = options; o->name != NULL; o++) {
@@ -36,6 +36,15 @@ static Err take_option(const char *word, const char *next, const Option *options
     return fail(E_USAGE, "unknown option %s", word);
 }
 
+/* Whether a word is an option: two dashes, or one and a letter that is a name in the table. */
+static bool is_option(const char *word, const Option *options)
+{
+    if (strncmp(word, "--", 2) == 0) return true;
+    for (const Option *o = options; o->name != NULL && word[0] == '-' && word[1] != 0; o++)
+        if (o->name[1] == 0 && o->name[0] == word[1] && word[2] == 0) return true;
+    return false;
+}
+
 /* Prints the options and ends the process: `--help` may stand anywhere. */
 static _Noreturn void show_help(const Option *options)
 {
@@ -51,9 +60,9 @@ Err options_parse(int *argc, char **argv, const Option *options)
     int kept = 0;
     bool ended = false;
     for (int i = 0; i < *argc; i++) {
-        if (ended || strncmp(argv[i], "--", 2) != 0) {
+        if (ended || !is_option(argv[i], options)) {
             argv[kept++] = argv[i];
-        } else if (argv[i][2] == 0) {
+        } else if (strcmp(argv[i], "--") == 0) {
             ended = true;
         } else if (strcmp(argv[i], "--help") == 0) {
             show_help(options);
@@ -74,7 +83,9 @@ Err options_help(Buf *out, const Option *options)
     for (const Option *o = options; o->name != NULL; o++) {
         const char *value = o->value == NULL ? "" : o->value;
         int width = OPTIONS_COLUMN - (int)strlen(o->name);
-        Err err = buf_format(out, "  --%s %-*s %s\n", o->name, MAX(width, 1), value, o->help);
+        const char *dashes = o->name[1] == 0 ? " -" : "--";
+        Err err =
+            buf_format(out, "  %s%s %-*s %s\n", dashes, o->name, MAX(width, 1), value, o->help);
         if (err != E_OK) return err;
     }
     return E_OK;

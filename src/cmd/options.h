@@ -1,6 +1,6 @@
 /*
- * options: command line flags by table, GNU style (--name VALUE, --name=VALUE, --flag), positionals
- * kept in order.
+ * options: command line flags by table, GNU style (--name VALUE, --name=VALUE, --flag; a name of
+ * one letter also as -n VALUE), positionals kept in order.
  */
 #ifndef CMD_OPTIONS_H
 #define CMD_OPTIONS_H

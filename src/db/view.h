@@ -15,8 +15,11 @@
 #include "base/list.h"
 #include "column/domain.h"
 #include "db/root.h"
+#include "table/batch.h"
 
 typedef enum { PART_INTERVAL, PART_DATE } PartKind;
+
+#define PART_UNCOUNTED UINT64_MAX
 
 /* A range of rows of one day in the late part of an interval, which is sorted by day first. */
 typedef struct {
@@ -27,7 +30,7 @@ typedef struct {
 /* One table in one part. */
 typedef struct {
     const char *name;
-    u64 rows, bytes;
+    u64 rows, bytes;        /* rows of a plain part: PART_UNCOUNTED until a query has looked */
     i64 time_min, time_max; /* of the partition column; min > max when there are no rows */
     u64 schema_hash;
     u32 slice_count; /* late parts only */
@@ -47,6 +50,11 @@ typedef struct {
     bool late;        /* an interval's second part: rows of other days, sorted by day first */
     u32 table_count;
     PartTable *tables;
+    /* of a database that nobody manages (db/plain_view.h): */
+    bool plain;             /* it may lack tables and columns; its rows are counted when touched */
+    i64 value;              /* of the virtual column */
+    i64 span_from, span_to; /* timestamps that its value stands for; all of them when it has none */
+    const Batch *held;      /* the rows of its only table, in memory; NULL = in files */
 } Part;
 
 typedef struct Segment {
@@ -94,6 +102,7 @@ typedef struct View {
     ViewGarbage *garbage;
     i64 lost_from, lost_to; /* O-45: a gap of stream positions that was lost; equal = none */
     int pin;                /* lock on the view's folder, -1 = not pinned */
+    bool plain;             /* of a database that nobody manages: all its parts are plain */
     u32 uses;               /* queries that run on it */
     Arena memory;
 } View;

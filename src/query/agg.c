@@ -427,7 +427,7 @@ static Err take_row(const Agg *a, const Plan *p, const ScanPiece *piece, u64 row
         if (err == E_OK) memcpy(s->end.value, id, sizeof *id);
         return err;
     }
-    const u8 *data = (const u8 *)c->data + row * c->width;
+    const u8 *data = (const u8 *)c->data + scan_base(c, row) * c->width;
     switch (c->width) {
     case 8: memcpy(s->end.value, data, 8); break;
     case 4: memcpy(s->end.value, data, 4); break;
@@ -459,7 +459,8 @@ static u64 find_end(const Agg *a, const i64 *times, bool ordered, u64 from, u64 
 
 static const i64 *times_of(const Plan *p, const ScanPiece *piece)
 {
-    return p->time_slot >= 0 ? piece->cols[p->time_slot].data : NULL;
+    if (p->time_slot < 0 || piece->cols[p->time_slot].form == SCAN_CONST) return NULL;
+    return piece->cols[p->time_slot].data;
 }
 
 /* Each group has one span in all: no times to compare, and loads that do not wait for each
@@ -630,7 +631,7 @@ static Err add_value(const Agg *a, const Plan *p, const ScanPiece *piece, u64 ro
         TRY(vec_append(v, id, 1));
     } else {
         u8 element[16];
-        memcpy(element, (const u8 *)c->data + row * c->width, c->width);
+        memcpy(element, (const u8 *)c->data + scan_base(c, row) * c->width, c->width);
         plain_float(a->type, element);
         TRY(vec_append(v, element, 1));
     }
@@ -646,9 +647,11 @@ static Err lane_span(const Agg *a, const ScanPiece *piece, u64 from, u64 to, Agg
 {
     const ScanColumn *x = &piece->cols[a->slot];
     const ScanColumn *y = a->slot2 >= 0 ? &piece->cols[a->slot2] : NULL;
-    bool direct = x->width == 8 && (!a->real || type_class(x->type) == TYPE_REAL);
-    bool direct2 = y == NULL || (y->width == 8 && type_class(y->type) == TYPE_REAL);
-    bool counts = y != NULL && is_weighted(a->kind) && direct2 && x->width == 8 && !direct;
+    bool wide = x->width == 8 && x->form != SCAN_CONST;
+    bool direct = wide && (!a->real || type_class(x->type) == TYPE_REAL);
+    bool direct2 =
+        y == NULL || (y->width == 8 && y->form != SCAN_CONST && type_class(y->type) == TYPE_REAL);
+    bool counts = y != NULL && is_weighted(a->kind) && direct2 && wide && !direct;
     u64 step = direct && direct2 ? to - from : SCAN_BLOCK;
     while (from < to) {
         u64 n = MIN(to - from, step);

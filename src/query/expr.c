@@ -478,7 +478,7 @@ static Err narrow_symbols(const Expr *e, const ScanPiece *p, const Names *names,
     const ScanColumn *c = &p->cols[e->slot];
     i32 lanes[SCAN_BLOCK];
     const i32 *ids;
-    if (e->kind == EXPR_ID && c->form == SCAN_WIDE && names->clean) {
+    if (e->kind == EXPR_ID && c->form == SCAN_WIDE && c->names == NULL && names->clean) {
         narrow_wide((const i64 *)c->data + from, n, (u64)e->index, 0, e->negate, mask);
         return E_OK;
     }
@@ -541,6 +541,7 @@ Err expr_narrow(const Expr *e, const ScanPiece *p, const Names *names, u64 from,
     ASSERT(n <= SCAN_BLOCK);
     if (e->kind >= EXPR_AND) return narrow_logic(e, p, names, from, n, mask);
     const ScanColumn *c = &p->cols[e->slot];
+    from = scan_base(c, from);
     switch (e->kind) {
     case EXPR_RANGE: narrow_range(e, c, from, n, mask); break;
     case EXPR_REAL: narrow_real(e, c, from, n, mask); break;

@@ -27,6 +27,7 @@ typedef struct {
     const i64 *times;     /* NULL when time is not asked for */
     const Column *parted; /* NULL when ranges are no runs */
     Opened *runs;         /* the same, with its notes */
+    const Names *names;   /* of its domain */
     ScanRange *base;
     u64 base_count;
     u64 room;
@@ -178,7 +179,7 @@ static Err add_whole_runs(Find *f)
     for (u64 k = 0; k < c->key_count; k++)
         p->ranges[k] = (ScanRange){(u64)offs[k], (u64)offs[k + 1]};
     for (u64 k = 0; k < c->key_count; k++)
-        worst |= p->ids[k] = names_id(f->plan->names, key_of(c, k));
+        worst |= p->ids[k] = names_id(f->names, key_of(c, k));
     if (worst < 0) return bad_key(p);
     p->range_count = c->key_count;
     p->row_count = p->rows;
@@ -187,10 +188,11 @@ static Err add_whole_runs(Find *f)
 
 static Err add_runs(Find *f, const Expr *e)
 {
-    const Names *names = f->plan->names;
+    const Names *names = f->names;
+    bool known = names == f->plan->names && names->clean; /* an index is a name */
     bool whole = f->base_count == 1 && f->base[0].from == 0 && f->base[0].to == f->piece->rows;
     if (e == NULL && whole && !f->piece->time_check) return add_whole_runs(f);
-    if (e != NULL && e->kind == EXPR_ID && !e->negate && names->clean) return add_named(f, e);
+    if (e != NULL && e->kind == EXPR_ID && !e->negate && known) return add_named(f, e);
     for (u64 k = 0; k < f->parted->key_count; k++) {
         i32 id = names_id(names, key_of(f->parted, k));
         if (id < 0) return bad_key(f->piece);
@@ -234,6 +236,7 @@ static const Expr *grouped_filter(Find *f)
         if (e->kind != EXPR_ID || e->negate || !plan->names->clean) continue;
         const Opened *o = f->piece->cols[e->slot].opened;
         if (o == NULL || o->column.keys == NULL || o->column.perm == NULL) continue;
+        if (f->piece->cols[e->slot].names != NULL) continue; /* its indices are another domain's */
         f->piece->ids_slot = e->slot;
         f->piece->done |= (u64)1 << i;
         return e;
@@ -346,6 +349,7 @@ static bool whole_ascends(const Find *f)
     const ScanPiece *p = f->piece;
     if (f->times == NULL || p->part == NULL) return false;
     Opened *o = p->cols[f->plan->time_slot].opened;
+    if (o == NULL) return false;
     return o->column.attr == ATTR_SORTED || look(&o->order[0], f->times, 0, p->rows);
 }
 
@@ -370,13 +374,15 @@ Err find_rows(const Plan *plan, ScanPiece *piece)
     Find f = {.plan = plan, .piece = piece, .ascends = true};
     scan_free(piece);
     piece->row_count = 0;
-    piece->done = plan->done;
+    piece->done = plan->done | piece->passed;
     piece->ids_slot = -1;
-    if (plan_needs_time(plan, piece)) f.times = piece->cols[plan->time_slot].data;
+    if (plan_needs_time(plan, piece) && piece->cols[plan->time_slot].form != SCAN_CONST)
+        f.times = piece->cols[plan->time_slot].data;
     TRY(find_base(&f, &one));
     narrow_sorted(&f);
     choose_runs(&f, &e);
     if (f.parted != NULL) {
+        f.names = scan_names(&piece->cols[piece->ids_slot], plan->names);
         TRY(add_runs(&f, e));
     } else {
         TRY(add_plain(&f));

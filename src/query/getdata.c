@@ -96,6 +96,12 @@ static Err parse_table(Parse *p, const Value *v)
     return E_OK;
 }
 
+/* Whether the value of a part's folder stands for days (of a plain database). */
+static bool has_calendar(const Schema *s)
+{
+    return s->has_virtual && s->columns[0].type != QT_LONG;
+}
+
 static Err parse_times(Parse *p, const Value *start, const Value *end)
 {
     Err err = E_OK;
@@ -105,7 +111,8 @@ static Err parse_times(Parse *p, const Value *start, const Value *end)
     i64 from = Q_NULL_LONG, to = Q_NULL_LONG;
     if (start != NULL) TRY(operand_time("startTS", start, &from));
     if (end != NULL) TRY(operand_time("endTS", end, &to));
-    if ((from != Q_NULL_LONG || to != Q_NULL_LONG) && p->schema->prtn < 0) {
+    if ((from != Q_NULL_LONG || to != Q_NULL_LONG) && p->schema->prtn < 0 &&
+        !has_calendar(p->schema)) {
         err = fail(E_USAGE, "startTS, endTS: table %s has no time column", p->schema->name);
         goto done;
     }

@@ -226,7 +226,7 @@ static const ScanColumn *column_of(const Group *g, const ScanPiece *piece, u32 a
 static void add_words(const ScanColumn *col, u64 from, const u16 *sel, u64 count, u32 shift,
                       u64 *words)
 {
-    const u8 *data = (const u8 *)col->data + from * col->width;
+    const u8 *data = (const u8 *)col->data + scan_base(col, from) * col->width;
     bool real = type_class(col->type) == TYPE_REAL;
     u32 width = real ? 0 : col->width;
     switch (width) {
@@ -307,7 +307,7 @@ done:
 static Err put_key(const ScanColumn *col, u64 row, const i32 *id, Buf *key)
 {
     if (id != NULL) return buf_append(key, id, sizeof *id);
-    const u8 *data = (const u8 *)col->data + row * col->width;
+    const u8 *data = (const u8 *)col->data + scan_base(col, row) * col->width;
     if (col->type == QT_GUID) return buf_append(key, data, 16);
     if (col->type < QT_NESTED) {
         u64 word = plain_word(col->type, data, col->width);

@@ -27,28 +27,31 @@ struct QueryCache {
     List used;   /* Opened, least recently used first */
     List tables; /* OpenedTable */
     Names *names;
+    Names *more[RUN_DOMAINS_MAX]; /* of the other domains of a plain database */
 };
 
 static Opened *opened_of(List *node) { return LIST_ENTRY(node, Opened, link); }
 
 /* ---- one column */
 
-static Err check_column(const Column *c, const PartTable *t, const SchemaColumn *s,
+/* Files of a plain database may change under us, and have any domain. */
+static Err check_column(const Column *c, const Part *p, u64 rows, const SchemaColumn *s,
                         const char *path)
 {
     int type = schema_memory_type(s);
-    if (c->rows != t->rows) {
-        return fail(E_CORRUPT, "%s: %llu rows, but the view says %llu", path,
-                    (unsigned long long)c->rows, (unsigned long long)t->rows);
+    if (c->rows != rows) {
+        return fail(E_CORRUPT, "%s: %llu rows, but %s %llu", path, (unsigned long long)c->rows,
+                    p->plain ? "the first column had" : "the view says", (unsigned long long)rows);
     }
-    if (c->type == QT_ENUM && strcmp(c->domain, DOMAIN_NAME) != 0)
+    if (!p->plain && c->type == QT_ENUM && strcmp(c->domain, DOMAIN_NAME) != 0)
         return fail(E_UNSUPPORTED, "%s: symbols of the domain %s, not of %s", path, c->domain,
                     DOMAIN_NAME);
     if (c->type == type || (c->rows == 0 && c->type == QT_LIST)) return E_OK;
     if (c->type == QT_NESTED && type > QT_NESTED)
         return fail(E_UNSUPPORTED, "%s: a list column without a type", path);
-    return fail(E_CORRUPT, "%s: the column is %s, but the schema says %s", path, type_name(c->type),
-                type_name(type));
+    return fail(E_CORRUPT, "%s: the column is %s, but %s %s%s", path, type_name(c->type),
+                p->plain ? "the last partition has" : "the schema says", type_name(type),
+                p->plain ? " (P-17)" : "");
 }
 
 Err opened_open(const Part *p, const PartTable *t, const SchemaColumn *c, Opened **out)
@@ -63,9 +66,10 @@ Err opened_open(const Part *p, const PartTable *t, const SchemaColumn *c, Opened
     if (o == NULL) return fail(E_MEMORY, "%s: no memory to open it", path);
     list_init(&o->link);
     err = column_open(&o->column, path);
-    if (err == E_NOT_FOUND) err = fail(E_CORRUPT, "%s: the column's file is missing", path);
+    if (err == E_NOT_FOUND && !p->plain)
+        err = fail(E_CORRUPT, "%s: the column's file is missing", path);
     if (err != E_OK) goto done;
-    TRY(check_column(&o->column, t, c, path));
+    TRY(check_column(&o->column, p, __atomic_load_n(&t->rows, __ATOMIC_RELAXED), c, path));
     o->order = calloc(MAX(o->column.key_count, 1), sizeof *o->order);
     if (o->order == NULL) {
         err = fail(E_MEMORY, "%s: no memory to open it", path);
@@ -126,6 +130,8 @@ void run_cache_free(QueryCache *c)
         drop_table(c, LIST_ENTRY(c->tables.next, OpenedTable, link));
     ASSERT(c->columns == 0);
     names_drop(c->names);
+    for (u32 i = 0; i < RUN_DOMAINS_MAX; i++)
+        names_drop(c->more[i]);
     free(c);
 }
 
@@ -197,4 +203,10 @@ u32 opened_max(const QueryCache *c) { return c->columns_max; }
 Err opened_names(QueryCache *c, const Domain *d, Names **names)
 {
     return names_take(&c->names, d, names);
+}
+
+Err opened_more_names(QueryCache *c, u32 at, const Domain *d, Names **names)
+{
+    ASSERT(at < RUN_DOMAINS_MAX);
+    return names_take(&c->more[at], d, names);
 }

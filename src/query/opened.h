@@ -32,7 +32,7 @@ typedef struct Opened {
 } Opened;
 
 /* Maps a column of a part's table; E_CORRUPT when it is missing, of another type than the schema's
- * or has another count of rows. */
+ * or has another count of rows than `t` says. In a plain part a missing one is E_NOT_FOUND. */
 MUST_USE Err opened_open(const Part *p, const PartTable *t, const SchemaColumn *c, Opened **out);
 
 /* Unmaps a query's own column; NULL is allowed. */
@@ -52,5 +52,8 @@ u32 opened_max(const QueryCache *c);
 
 /* The names for a query over the domain; names_drop gives them back. */
 MUST_USE Err opened_names(QueryCache *c, const Domain *d, Names **names);
+
+/* The same for another domain, `at` (below RUN_DOMAINS_MAX) in the source's list. */
+MUST_USE Err opened_more_names(QueryCache *c, u32 at, const Domain *d, Names **names);
 
 #endif

@@ -175,7 +175,7 @@ static Err copy_ids(const Pick *k, const PickRun *run, const ScanColumn *c, i32 
     const u32 *rows = k->rows + run->listed - 1;
     for (u64 i = 0; i < run->count; i++) {
         i64 index = column_index(&c->opened->column, rows[i]);
-        out[i] = names_id(k->plan->names, index);
+        out[i] = names_id(scan_names(c, k->plan->names), index);
         if (out[i] < 0) return scan_ids(run->piece, c, k->plan->names, rows[i], 1, out + i, &ids);
     }
     return E_OK;
@@ -195,6 +195,9 @@ Err pick_copy(const Pick *k, u32 slot, void *out)
         } else if (c->form == SCAN_WIDE || c->form == SCAN_NARROW) {
             Err err = copy_ids(k, &run, c, (i32 *)(void *)p);
             if (err != E_OK) return err;
+        } else if (c->form == SCAN_CONST) {
+            for (u64 i = 0; i < run.count; i++)
+                memcpy(p + i * c->width, c->data, c->width);
         } else if (run.listed > 0) {
             gather(c->data, c->width, k->rows + run.listed - 1, run.count, p);
         } else {

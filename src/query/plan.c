@@ -12,6 +12,9 @@
 #include "os/now.h"
 #include "q/symbol.h"
 #include "q/temporal.h"
+#include "query/loose.h"
+
+#include <stdlib.h>
 
 /* ---- columns */
 
@@ -128,6 +131,36 @@ static void add_part(Plan *p, const Part *part, u32 *hint)
     p->pieces[p->piece_count++] = piece;
 }
 
+/* Adds a part of a database that nobody manages. Parts of other tables are not counted. */
+static Err add_plain(Plan *p, const Part *part, u32 *hint)
+{
+    ScanPiece piece = {.part = part, .table = table_of(part, p->schema->name, hint)};
+    bool passes = false;
+    if (piece.table == NULL) return E_OK;
+    p->parts++;
+    piece.rows = __atomic_load_n(&piece.table->rows, __ATOMIC_RELAXED);
+    if (piece.rows > 0) {
+        Err err = loose_prune(p, &piece, &passes);
+        if (err != E_OK) return err;
+    }
+    if (passes)
+        p->pieces[p->piece_count++] = piece;
+    else
+        p->parts_pruned++;
+    return E_OK;
+}
+
+static Err add_plain_parts(Plan *p, const View *v)
+{
+    u64 at = 0;
+    u32 hint = 0;
+    for (const Part *part; (part = view_next(v, PART_DATE, &at)) != NULL;) {
+        Err err = add_plain(p, part, &hint);
+        if (err != E_OK) return err;
+    }
+    return E_OK;
+}
+
 /* Whether no day of a year can have rows in the range. */
 static bool year_is_out(const Plan *p, i32 year)
 {
@@ -170,8 +203,7 @@ bool plan_needs_time(const Plan *p, const ScanPiece *piece)
     return p->time_slot >= 0 && (piece->time_check || piece->day_check || p->ends);
 }
 
-/* Whether a slot is read in a piece. */
-static bool wanted(const Plan *p, const ScanPiece *piece, u32 slot)
+bool plan_wants(const Plan *p, const ScanPiece *piece, u32 slot)
 {
     return p->asked[slot] || ((i32)slot == p->time_slot && plan_needs_time(p, piece));
 }
@@ -184,13 +216,20 @@ static void take_columns(Plan *p, const QuerySource *s)
         piece->cols = cols + i * p->slot_count;
         for (u32 k = 0; k < p->slot_count; k++) {
             i32 column = p->slots[k];
-            if (!wanted(p, piece, k)) continue;
+            if (!plan_wants(p, piece, k)) continue;
+            if (piece->part != NULL && piece->part->held != NULL) {
+                piece->cols[k] = scan_of_live(&piece->part->held->cols[column]);
+                continue;
+            }
             if (piece->live != NULL) {
                 piece->cols[k] = scan_of_live(&piece->live->chunk->batch.cols[column]);
                 continue;
             }
             Opened *o = opened_find(s->cache, piece->table, (u32)column);
-            if (o != NULL) piece->cols[k] = scan_of_part(&p->schema->columns[column], o, false);
+            if (o != NULL && s->view->plain)
+                piece->cols[k] = loose_take(p, k, o);
+            else if (o != NULL)
+                piece->cols[k] = scan_of_part(&p->schema->columns[column], o, false);
         }
     }
 }
@@ -241,7 +280,12 @@ Err plan_make(Plan *p, const QuerySource *s, const Request *r, Arena *a)
     if (s->intervals) room += view_part_count(s->view, PART_INTERVAL);
     TRY(arena_try(a, room + p->slice_count + 1, sizeof(ScanPiece), &place));
     p->pieces = place;
-    if (s->dates) add_parts(p, s->view, PART_DATE);
+    if (s->view->plain) {
+        TRY(loose_make(p, s));
+        TRY(add_plain_parts(p, s->view));
+    } else if (s->dates) {
+        add_parts(p, s->view, PART_DATE);
+    }
     if (s->intervals) add_parts(p, s->view, PART_INTERVAL);
     add_live(p);
     take_columns(p, s);
@@ -257,6 +301,8 @@ void plan_release(Plan *p, const QuerySource *s)
         scan_free(piece);
         for (u32 k = 0; piece->cols != NULL && k < p->slot_count; k++) {
             ScanColumn *c = &piece->cols[k];
+            free(c->block);
+            c->block = NULL;
             if (c->opened == NULL) continue;
             if (c->own) {
                 opened_give(s->cache, piece->table, p->schema->column_count, (u32)p->slots[k],
@@ -269,23 +315,26 @@ void plan_release(Plan *p, const QuerySource *s)
     }
     if (p->slice_count > 0) live_release(s->live, p->slices, p->slice_count);
     names_drop(p->names);
+    for (u32 i = 0; i < p->more_count; i++)
+        names_drop(p->more[i]);
     *p = (Plan){0};
 }
 
 u32 plan_missing(const Plan *p, const ScanPiece *piece)
 {
-    u32 missing = 0;
+    u32 missing = piece->part != NULL && piece->rows == PART_UNCOUNTED;
     for (u32 k = 0; piece->part != NULL && k < p->slot_count; k++)
-        missing += piece->cols[k].form == SCAN_ABSENT && wanted(p, piece, k);
+        missing += piece->cols[k].form == SCAN_ABSENT && plan_wants(p, piece, k);
     return missing;
 }
 
 Err plan_open(const Plan *p, ScanPiece *piece)
 {
+    if (piece->part != NULL && piece->part->plain) return loose_open(p, piece);
     for (u32 k = 0; piece->part != NULL && k < p->slot_count; k++) {
         const SchemaColumn *column = &p->schema->columns[p->slots[k]];
         Opened *o;
-        if (piece->cols[k].form != SCAN_ABSENT || !wanted(p, piece, k)) continue;
+        if (piece->cols[k].form != SCAN_ABSENT || !plan_wants(p, piece, k)) continue;
         Err err = opened_open(piece->part, piece->table, column, &o);
         if (err != E_OK) return err;
         piece->cols[k] = scan_of_part(column, o, true);
@@ -296,6 +345,10 @@ Err plan_open(const Plan *p, ScanPiece *piece)
 void plan_close(const Plan *p, ScanPiece *piece)
 {
     for (u32 k = 0; k < p->slot_count; k++) {
+        if (piece->cols[k].form == SCAN_CONST) {
+            free(piece->cols[k].block);
+            piece->cols[k] = (ScanColumn){0};
+        }
         if (!piece->cols[k].own) continue;
         opened_close(piece->cols[k].opened);
         piece->cols[k] = (ScanColumn){0};

@@ -36,6 +36,13 @@ typedef struct {
     u32 slice_count;
     u64 parts, parts_pruned, rows_live;
     i64 deadline; /* monotonic; 0 = none */
+    /* of a plain view (loose.h): */
+    i32 virtual_slot; /* of the value of parts' folders, -1 = not used */
+    void **nulls;     /* by slot: SCAN_BLOCK nulls of its type */
+    const char *domain_name;
+    u32 more_count; /* other domains */
+    const char *const *more_domains;
+    Names **more;
 } Plan;
 
 /* Makes the plan of a request; on failure nothing is held. */
@@ -52,6 +59,9 @@ u32 plan_missing(const Plan *p, const ScanPiece *piece);
 
 /* Unmaps what plan_open has mapped in a piece. */
 void plan_close(const Plan *p, ScanPiece *piece);
+
+/* Whether a slot is read in a piece. */
+bool plan_wants(const Plan *p, const ScanPiece *piece, u32 slot);
 
 /* Whether a piece must look at the time of its rows. */
 bool plan_needs_time(const Plan *p, const ScanPiece *piece);

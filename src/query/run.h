@@ -28,12 +28,18 @@ void run_cache_free(QueryCache *c);
  * view_close). */
 void run_cache_forget(QueryCache *c, const Segment *s);
 
+#define RUN_DOMAINS_MAX 64
+
 /* What queries read from: the caller keeps it in place. */
 typedef struct {
     const SchemaSet *tables;
     ViewCache *views;
-    View *view;            /* the open view */
-    Domain *domain;        /* loaded to at least view->sym_size */
+    View *view;              /* the open view */
+    Domain *domain;          /* loaded to at least view->sym_size */
+    const char *domain_name; /* NULL = sym */
+    u32 more_count;          /* other domains, of a plain database */
+    const char *const *more_names;
+    const Domain *more[RUN_DOMAINS_MAX];
     Live *live;            /* NULL = no live rows (a reader of local mounts only) */
     bool intervals, dates; /* which mounts this reader serves */
     QueryCache *cache;

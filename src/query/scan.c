@@ -36,6 +36,7 @@ ScanColumn scan_of_live(const Vec *v)
 
 const i64 *scan_i64(const ScanColumn *c, u64 from, u64 n, i64 *out)
 {
+    from = scan_base(c, from);
     const u8 *bytes = c->data;
     const i16 *shorts = c->data;
     const i32 *ints = c->data;
@@ -95,6 +96,7 @@ static void convert_longs(const i64 *v, u64 n, f64 *out)
 
 const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out)
 {
+    from = scan_base(c, from);
     const f32 *reals = c->data;
     const i32 *ints = c->data;
     const i16 *shorts = c->data;
@@ -145,8 +147,9 @@ Err scan_ids(const ScanPiece *p, const ScanColumn *c, const Names *names, u64 fr
     const i32 *narrow = c->data;
     i32 worst = 0;
     *ids = out;
-    if (c->form == SCAN_IDS) {
-        *ids = narrow + from;
+    names = scan_names(c, names);
+    if (c->form == SCAN_IDS || c->form == SCAN_CONST) {
+        *ids = narrow + scan_base(c, from);
         return E_OK;
     }
     if (c->form == SCAN_WIDE) {
@@ -168,6 +171,11 @@ Err scan_ids(const ScanPiece *p, const ScanColumn *c, const Names *names, u64 fr
 
 Err scan_row(const ScanColumn *c, u64 row, const void **elements, u64 *count)
 {
+    if (c->form == SCAN_CONST) {
+        *elements = "";
+        *count = 0;
+        return E_OK;
+    }
     if (c->form == SCAN_FILE) return column_row(&c->opened->column, row, elements, count);
     const Vec *v = c->vec;
     *elements = (const u8 *)v->data + v->offs[row] * type_width(c->type - QT_NESTED);

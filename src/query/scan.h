@@ -26,6 +26,7 @@ typedef enum {
     SCAN_WIDE,   /* i64 domain indices */
     SCAN_NARROW, /* i32 domain indices */
     SCAN_IDS,    /* symbol ids */
+    SCAN_CONST,  /* the same value in every row: `data` has SCAN_BLOCK of it; lists are empty */
     SCAN_FILE,   /* lists, in a part */
     SCAN_VEC     /* lists, in memory */
 } ScanForm;
@@ -35,9 +36,11 @@ typedef struct {
     int type; /* in memory: QT_ENUM for symbols */
     u32 width;
     const void *data;
-    const Vec *vec; /* SCAN_VEC */
-    Opened *opened; /* of a part */
-    bool own;       /* the query's own, not yet the cache's */
+    const Vec *vec;     /* SCAN_VEC */
+    Opened *opened;     /* of a part */
+    bool own;           /* the query's own, not yet the cache's */
+    const Names *names; /* its domain when that is not the plan's; else NULL */
+    void *block;        /* SCAN_CONST: its elements when they are the column's own */
 } ScanColumn;
 
 typedef struct {
@@ -55,6 +58,7 @@ typedef struct {
     bool day_check;         /* the time of day must be looked at */
     /* found by find_rows: */
     bool solo;         /* it is the only piece and each range has a group of its own */
+    u64 passed;        /* set by the plan, bit i: the part's value satisfies filter i */
     u64 done;          /* bit i: the ranges satisfy filter i of the request (i < 64) */
     bool ordered;      /* the partition column ascends within each range (when that is asked) */
     ScanRange *ranges; /* in order, owned */
@@ -68,8 +72,21 @@ typedef struct {
 ScanColumn scan_of_part(const SchemaColumn *c, Opened *o, bool own);
 ScanColumn scan_of_live(const Vec *v);
 
-/* Rows [from, from + n) as lanes: `out` has room for n and is returned, or the stored elements are.
- * scan_f64 also takes integers. Not for symbols, guids and lists. */
+/* Where the elements of row `row` and those behind it stand in `data`. */
+static inline u64 scan_base(const ScanColumn *c, u64 row)
+{
+    return c->form == SCAN_CONST ? 0 : row;
+}
+
+/* The names of a column's domain; `names` are the plan's. */
+static inline const Names *scan_names(const ScanColumn *c, const Names *names)
+{
+    return c->names != NULL ? c->names : names;
+}
+
+/* Rows [from, from + n) as lanes, n <= SCAN_BLOCK for SCAN_CONST: `out` has room for n and is
+ * returned, or the stored elements are. scan_f64 also takes integers. Not for symbols, guids and
+ * lists. */
 const i64 *scan_i64(const ScanColumn *c, u64 from, u64 n, i64 *out);
 const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out);
 

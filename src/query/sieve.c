@@ -32,7 +32,8 @@ Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel
     memset(mask + n, 0, 8);
     *count = 0;
     if (piece->time_check || piece->day_check) {
-        const i64 *times = (const i64 *)piece->cols[p->time_slot].data + from;
+        const ScanColumn *c = &piece->cols[p->time_slot];
+        const i64 *times = (const i64 *)c->data + scan_base(c, from);
         if (piece->time_check)
             expr_narrow_times(times, n, piece->time_from, piece->time_to - 1, mask);
         if (piece->day_check)

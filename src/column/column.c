@@ -55,44 +55,75 @@ static void item_range(const Column *c, u64 i, const NestedItem *item, u64 *from
     *to = *from + (item != NULL ? item->size : NESTED_LOOK);
 }
 
-/* Makes the item of a row readable. */
-static Err need_item(const Column *c, u64 i)
+/* Ranges of the heap that hold items, one after another. A range is noted once for all neighbouring
+ * items that stand in it; so a need of many rows costs little a row. Which ranges come depends on
+ * the items alone, so that those that are needed are those that are let go. */
+typedef struct {
+    u64 from, to; /* of the last range, whole blocks */
+} ItemWalk;
+
+/* Whether a range lies outside of the last one, and becomes it. */
+static bool walk_on(const Column *c, ItemWalk *w, u64 from, u64 to)
 {
-    NestedItem item;
-    u64 from, to, end;
-    item_range(c, i, NULL, &from, &to);
-    Err err = image_need(&c->heap_image, from, to);
-    if (err != E_OK) return err;
-    err = find_item(c, i, &item);
-    if (err == E_OK) {
-        item_range(c, i, &item, &from, &end);
-        err = image_need(&c->heap_image, from, end);
-    }
-    if (err != E_OK) image_done(&c->heap_image, from, to);
-    return err;
+    to = MIN(to, c->heap.size);
+    if (from >= w->from && to <= w->to) return false;
+    w->from = from;
+    w->to = to;
+    image_widen(&c->heap_image, &w->from, &w->to);
+    return true;
 }
 
-static void done_item(const Column *c, u64 i)
+/* Makes the item of a row readable; *held counts what was needed. */
+static Err need_item(const Column *c, u64 i, ItemWalk *w, u64 *held)
 {
     NestedItem item;
     u64 from, to;
-    if (find_item(c, i, &item) == E_OK) {
-        item_range(c, i, &item, &from, &to);
-        image_done(&c->heap_image, from, to);
-    }
+    Err err = E_OK;
     item_range(c, i, NULL, &from, &to);
-    image_done(&c->heap_image, from, to);
+    if (walk_on(c, w, from, to)) {
+        err = image_need(&c->heap_image, w->from, w->to);
+        if (err != E_OK) return err;
+        (*held)++;
+    }
+    err = find_item(c, i, &item);
+    if (err != E_OK) return err;
+    item_range(c, i, &item, &from, &to);
+    if (walk_on(c, w, from, to)) {
+        err = image_need(&c->heap_image, w->from, w->to);
+        if (err == E_OK) (*held)++;
+    }
+    return err;
+}
+
+/* Lets go of the first `held` ranges of rows [from, to), each when the next one is known. */
+static void done_items(const Column *c, u64 from, u64 to, u64 held)
+{
+    ItemWalk w = {0}, last = {0};
+    for (u64 i = from; i < to && held > 0; i++) {
+        for (u32 step = 0; step < 2 && held > 0; step++) {
+            NestedItem item;
+            u64 at, end;
+            if (step == 1 && find_item(c, i, &item) != E_OK) break;
+            item_range(c, i, step == 1 ? &item : NULL, &at, &end);
+            if (!walk_on(c, &w, at, end)) continue;
+            if (last.to > 0) image_done(&c->heap_image, last.from, last.to);
+            last = w;
+            held--;
+        }
+    }
+    if (last.to > 0) image_done(&c->heap_image, last.from, last.to);
 }
 
 /* The type of a list column is that of its first vector; an empty list `()` may stand anywhere. */
 static Err find_nested_type(Column *c)
 {
-    u64 at = (u64)((const u8 *)c->data - c->map.data);
+    u64 at = (u64)((const u8 *)c->data - c->map.data), held = 0;
+    ItemWalk w = {0};
     c->type = QT_NESTED;
     for (u64 i = 0; i < c->rows && i < TYPE_LOOK_MAX; i++) {
         NestedItem item = {0};
         Err err = image_need(&c->image, at + i * 8, at + i * 8 + 8);
-        if (err == E_OK) err = need_item(c, i);
+        if (err == E_OK) err = need_item(c, i, &w, &held);
         if (err == E_OK) err = find_item(c, i, &item);
         if (err != E_OK) return err;
         if (item.type == QT_NESTED && item.count == 0) continue;
@@ -244,16 +275,16 @@ static void row_bytes(const Column *c, u64 from, u64 to, u64 *first, u64 *end)
 
 static Err need_companion(const Column *c, u64 from, u64 to)
 {
-    u64 begin, end, width = type_width(c->type - QT_NESTED);
+    u64 begin, end, held = 0, width = type_width(c->type - QT_NESTED);
+    ItemWalk w = {0};
     if (c->old) {
         Err err = old_range(c, from, to, &begin, &end);
         return err == E_OK ? image_need(&c->heap_image, begin * width, end * width) : err;
     }
     for (u64 i = from; i < to; i++) {
-        Err err = need_item(c, i);
+        Err err = need_item(c, i, &w, &held);
         if (err == E_OK) continue;
-        while (i-- > from)
-            done_item(c, i);
+        done_items(c, from, to, held);
         return err;
     }
     return E_OK;
@@ -262,13 +293,11 @@ static Err need_companion(const Column *c, u64 from, u64 to)
 static void done_companion(const Column *c, u64 from, u64 to)
 {
     u64 begin, end, width = type_width(c->type - QT_NESTED);
-    if (c->old) {
-        if (old_range(c, from, to, &begin, &end) == E_OK)
-            image_done(&c->heap_image, begin * width, end * width);
-        return;
+    if (!c->old) {
+        done_items(c, from, to, UINT64_MAX);
+    } else if (old_range(c, from, to, &begin, &end) == E_OK) {
+        image_done(&c->heap_image, begin * width, end * width);
     }
-    for (u64 i = from; i < to; i++)
-        done_item(c, i);
 }
 
 Err column_need(const Column *c, u64 from, u64 to)

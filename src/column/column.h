@@ -77,8 +77,8 @@ static inline bool column_on_need(const Column *c)
 MUST_USE Err column_need(const Column *c, u64 from, u64 to);
 void column_done(const Column *c, u64 from, u64 to);
 
-/* Reads the elements of a column front to back, once, by one thread: for scans of columns opened on
- * need, instead of column_need (image.h tells the difference). Not for list columns. */
+/* Reads the elements of a column front to back, by one thread: for scans of columns opened on need,
+ * instead of column_need (image.h tells the difference). Not for list columns. */
 typedef struct {
     const Column *column;
     ImageReader reader;

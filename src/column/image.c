@@ -56,7 +56,8 @@ typedef struct {
     List link; /* in `there` while THERE */
     ImageBlocks *owner;
     _Atomic u32 word;
-    bool loose; /* its pages came from elsewhere */
+    _Atomic bool read; /* a reader went over it before */
+    bool loose;        /* its pages came from elsewhere */
 } Slot;
 
 /* A block that nobody has: its pages, linked through their first bytes. */
@@ -362,12 +363,31 @@ void image_done(const Image *m, u64 from, u64 to)
         done_block(m->blocks, i);
 }
 
+void image_widen(const Image *m, u64 *from, u64 *to)
+{
+    u64 first, last;
+    if (m->blocks == NULL) return;
+    blocks_of(m, *from, *to, &first, &last);
+    *from = first * m->blocks->map.block_size;
+    *to = MIN(last * m->blocks->map.block_size, m->plain.size);
+}
+
 /* Lets go of the block that the reader stands on. */
 static void leave(ImageReader *r)
 {
     if (r->needed) image_done(r->image, r->from, r->to);
     r->needed = false;
     r->from = r->to = 0;
+}
+
+/* Whether a reader came here before and there is room, so that nothing else must go. */
+static bool is_worth_keeping(Slot *s)
+{
+    if (!atomic_exchange_explicit(&s->read, true, memory_order_relaxed)) return false;
+    pthread_mutex_lock(&lock);
+    bool room = kept + slot_size(s) <= most() && kept + whole + slot_size(s) <= memory_max();
+    pthread_mutex_unlock(&lock);
+    return room;
 }
 
 Err image_reader_move(ImageReader *r, u64 at)
@@ -385,6 +405,11 @@ Err image_reader_move(ImageReader *r, u64 at)
     u64 i = at / b->map.block_size, from = i * b->map.block_size;
     r->needed = need_there(&b->slots[i]);
     r->data = m->plain.data + from;
+    if (!r->needed && is_worth_keeping(&b->slots[i])) {
+        Err err = need_block(b, i);
+        if (err != E_OK) return err;
+        r->needed = true;
+    }
     if (!r->needed) {
         if (r->buffer == NULL) r->buffer = malloc(b->map.block_size);
         if (r->buffer == NULL) return fail(E_MEMORY, "%s: no memory to read it", b->path);

@@ -46,12 +46,17 @@ static inline bool image_on_need(const Image *m) { return m->blocks != NULL; }
  * blocks is needed at once. */
 MUST_USE Err image_need(const Image *m, u64 from, u64 to);
 
+/* The bytes of the blocks that hold [*from, *to), cut to the image; the same for images that are
+ * not on need. For those who ask for many small ranges and need each block once. */
+void image_widen(const Image *m, u64 *from, u64 *to);
+
 /* Ends a need for the same range. */
 void image_done(const Image *m, u64 from, u64 to);
 
-/* Goes through an image once, block by block, each into one buffer of its own unless it is in
- * memory anyway: for readers that would only push blocks out that others use again, and cheaper
- * than image_need, as no pages come and go. One thread. A zeroed one with `image` set is ready. */
+/* Goes through an image front to back, block by block, each into one buffer of its own unless it is
+ * in memory anyway; that is cheaper than image_need, as no pages come and go. A reader pushes no
+ * block out that others may use again: it leaves those behind that are read for the second time,
+ * and only while the bound has room. One thread. A zeroed one with `image` set is ready. */
 typedef struct {
     const Image *image;
     const u8 *data; /* the bytes [from, to) of the image, which hold the place asked for */

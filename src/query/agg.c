@@ -411,15 +411,11 @@ static void add_pairs(const f64 *x, const f64 *y, u64 n, AggState *s)
 
 /* ---- first and last */
 
-/* Takes the row's value as first or last. */
-static Err take_row(const Agg *a, const Plan *p, const ScanPiece *piece, u64 row, i64 time,
-                    AggState *s)
+/* Takes the value of a readable row as first or last. */
+static Err take_value(const Agg *a, const Plan *p, const ScanPiece *piece, u64 row, AggState *s)
 {
     const ScanColumn *c = &piece->cols[a->slot];
     const i32 *id;
-    s->end.time = time;
-    s->end.some = true;
-    s->end.kept = false;
     if (a->type > QT_NESTED) return scan_row(c, row, &s->end.list, &s->end.count);
     if (a->type == QT_ENUM) {
         i32 lane;
@@ -434,6 +430,27 @@ static Err take_row(const Agg *a, const Plan *p, const ScanPiece *piece, u64 row
     default: memcpy(s->end.value, data, c->width); break;
     }
     return E_OK;
+}
+
+/* Takes a row as first or last. */
+static Err take_row(const Agg *a, const Plan *p, const ScanPiece *piece, u64 row, i64 time,
+                    AggState *s)
+{
+    const ScanColumn *c = &piece->cols[a->slot];
+    s->end.time = time;
+    s->end.some = true;
+    s->end.kept = false;
+    s->end.late = c->zipped != NULL && a->type > QT_NESTED;
+    if (s->end.late) {
+        s->end.list = c;
+        s->end.count = row;
+        return E_OK;
+    }
+    Err err = scan_need(c, row, 1);
+    if (err != E_OK) return err;
+    err = take_value(a, p, piece, row, s);
+    scan_done(c, row, 1);
+    return err;
 }
 
 static bool is_better(AggKind kind, const AggState *s, i64 time)
@@ -455,6 +472,31 @@ static u64 find_end(const Agg *a, const i64 *times, bool ordered, u64 from, u64 
         best = better ? i : best;
     }
     return best;
+}
+
+/* The same over a compressed column of times, and the time. */
+static Err find_end_zipped(const Agg *a, const ScanColumn *c, bool ordered, u64 from, u64 to,
+                           u64 *row, i64 *time)
+{
+    const i64 *times = c->data;
+    if (ordered) {
+        from = find_end(a, NULL, true, from, to);
+        to = from + 1;
+    }
+    *row = from;
+    for (u64 at = from; at < to; at += SCAN_BLOCK) {
+        u64 n = MIN(to - at, SCAN_BLOCK);
+        Err err = scan_need(c, at, n);
+        if (err != E_OK) return err;
+        u64 best = find_end(a, times, false, at, at + n);
+        bool better = a->kind == AGG_FIRST ? times[best] < *time : times[best] >= *time;
+        if (at == from || better) {
+            *row = best;
+            *time = times[best];
+        }
+        scan_done(c, at, n);
+    }
+    return E_OK;
 }
 
 static const i64 *times_of(const Plan *p, const ScanPiece *piece)
@@ -486,21 +528,28 @@ static void end_solo(const Agg *a, const ScanColumn *c, const AggSpan *spans, u6
 static Err end_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan *spans,
                      u64 count, AggState *states)
 {
+    Err err = E_OK;
     const i64 *times = times_of(p, piece);
     const ScanColumn *c = &piece->cols[a->slot];
-    if (piece->solo && piece->ordered && c->form == SCAN_FIXED) {
+    if (piece->solo && piece->ordered && c->form == SCAN_FIXED && c->zipped == NULL) {
         end_solo(a, c, spans, count, states);
         return E_OK;
     }
     for (u64 i = 0; i < count; i++) {
-        u64 row = find_end(a, times, piece->ordered, spans[i].from, spans[i].to);
-        i64 time = times != NULL ? times[row] : 0;
+        u64 row;
+        i64 time = 0;
+        if (times != NULL && piece->cols[p->time_slot].zipped != NULL) {
+            TRY(find_end_zipped(a, &piece->cols[p->time_slot], piece->ordered, spans[i].from,
+                                spans[i].to, &row, &time));
+        } else {
+            row = find_end(a, times, piece->ordered, spans[i].from, spans[i].to);
+            time = times != NULL ? times[row] : 0;
+        }
         AggState *s = &states[spans[i].group];
-        if (!is_better(a->kind, s, time)) continue;
-        Err err = take_row(a, p, piece, row, time, s);
-        if (err != E_OK) return err;
+        if (is_better(a->kind, s, time)) TRY(take_row(a, p, piece, row, time, s));
     }
-    return E_OK;
+done:
+    return err;
 }
 
 static u64 row_of(const AggRows *r, u64 i) { return r->from + (r->sel != NULL ? r->sel[i] : i); }
@@ -510,6 +559,7 @@ static AggState *state_of(const AggRows *r, u64 i, AggState *states)
     return &states[r->groups != NULL ? r->groups[i] : 0];
 }
 
+/* The times of the rows are readable. */
 static Err end_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *r,
                     AggState *states)
 {
@@ -642,11 +692,10 @@ done:
 
 /* ---- spans */
 
-static Err lane_span(const Agg *a, const ScanPiece *piece, u64 from, u64 to, AggLanes *lanes,
-                     AggState *s)
+/* Rows of one or two columns (y may be NULL) that are readable. */
+static void lane_span(const Agg *a, const ScanColumn *x, const ScanColumn *y, u64 from, u64 to,
+                      AggLanes *lanes, AggState *s)
 {
-    const ScanColumn *x = &piece->cols[a->slot];
-    const ScanColumn *y = a->slot2 >= 0 ? &piece->cols[a->slot2] : NULL;
     bool wide = x->width == 8 && x->form != SCAN_CONST;
     bool direct = wide && (!a->real || type_class(x->type) == TYPE_REAL);
     bool direct2 =
@@ -676,7 +725,60 @@ static Err lane_span(const Agg *a, const ScanPiece *piece, u64 from, u64 to, Agg
         }
         from += n;
     }
-    return E_OK;
+}
+
+/* The rows of a column from `from` on, as a column that begins with them; *n is cut to those that
+ * stand together. */
+static Err read_rows(const ScanColumn *c, ColumnReader *r, u64 from, u64 *n, ScanColumn *out)
+{
+    u64 count = *n;
+    *out = *c;
+    out->data = (const u8 *)c->data + scan_base(c, from) * c->width;
+    if (c->zipped == NULL) return E_OK;
+    Err err = column_reader_rows(r, from, &out->data, &count);
+    *n = MIN(*n, count);
+    return err;
+}
+
+/* Spans over compressed columns, which are read front to back. */
+static Err zipped_spans(const Agg *a, const ScanPiece *piece, const AggSpan *spans, u64 count,
+                        AggLanes *lanes, AggState *states)
+{
+    Err err = E_OK;
+    ColumnReader rx = {0}, ry = {0};
+    ScanColumn x, y;
+    const ScanColumn *cx = &piece->cols[a->slot];
+    const ScanColumn *cy = a->slot2 >= 0 ? &piece->cols[a->slot2] : NULL;
+    if (cx->zipped != NULL) column_reader_open(&rx, cx->zipped);
+    if (cy != NULL && cy->zipped != NULL) column_reader_open(&ry, cy->zipped);
+    for (u64 i = 0; i < count; i++) {
+        for (u64 at = spans[i].from, n; at < spans[i].to; at += n) {
+            n = spans[i].to - at;
+            TRY(read_rows(cx, &rx, at, &n, &x));
+            if (cy != NULL) TRY(read_rows(cy, &ry, at, &n, &y));
+            lane_span(a, &x, cy != NULL ? &y : NULL, 0, n, lanes, &states[spans[i].group]);
+        }
+    }
+done:
+    column_reader_close(&rx);
+    column_reader_close(&ry);
+    return err;
+}
+
+static Err distinct_span(const Agg *a, const Plan *p, const ScanPiece *piece, u64 from, u64 to,
+                         AggState *s)
+{
+    Err err = E_OK;
+    const ScanColumn *c = &piece->cols[a->slot];
+    for (u64 at = from; at < to && err == E_OK; at += SCAN_BLOCK) {
+        u64 n = MIN(to - at, SCAN_BLOCK);
+        TRY(scan_need(c, at, n));
+        for (u64 row = at; row < at + n && err == E_OK; row++)
+            err = add_value(a, p, piece, row, s);
+        scan_done(c, at, n);
+    }
+done:
+    return err;
 }
 
 Err agg_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan *spans, u64 count,
@@ -684,15 +786,22 @@ Err agg_spans(const Agg *a, const Plan *p, const ScanPiece *piece, const AggSpan
 {
     Err err = E_OK;
     if (is_end(a->kind)) return end_spans(a, p, piece, spans, count, states);
+    if (a->kind == AGG_COUNT) {
+        for (u64 i = 0; i < count; i++)
+            states[spans[i].group].i += (i64)(spans[i].to - spans[i].from);
+        return E_OK;
+    }
+    const ScanColumn *x = &piece->cols[a->slot];
+    const ScanColumn *y = a->slot2 >= 0 ? &piece->cols[a->slot2] : NULL;
+    bool zipped = x->zipped != NULL || (y != NULL && y->zipped != NULL);
+    if (zipped && a->kind != AGG_DISTINCT)
+        return zipped_spans(a, piece, spans, count, lanes, states);
     for (u64 i = 0; i < count; i++) {
         AggState *s = &states[spans[i].group];
-        if (a->kind == AGG_COUNT) {
-            s->i += (i64)(spans[i].to - spans[i].from);
-        } else if (a->kind == AGG_DISTINCT) {
-            for (u64 row = spans[i].from; row < spans[i].to; row++)
-                TRY(add_value(a, p, piece, row, s));
+        if (a->kind == AGG_DISTINCT) {
+            TRY(distinct_span(a, p, piece, spans[i].from, spans[i].to, s));
         } else {
-            TRY(lane_span(a, piece, spans[i].from, spans[i].to, lanes, s));
+            lane_span(a, x, y, spans[i].from, spans[i].to, lanes, s);
         }
     }
 done:
@@ -702,8 +811,10 @@ done:
 bool agg_is_read(const Agg *a, const Plan *p, const ScanPiece *piece)
 {
     if (a->kind == AGG_COUNT) return true;
+    if (!is_end(a->kind)) return false;
     bool settled = piece->ordered || times_of(p, piece) == NULL;
-    return is_end(a->kind) && settled && piece->cols[a->slot].form == SCAN_FIXED;
+    const ScanColumn *c = &piece->cols[a->slot];
+    return is_end(a->kind) && settled && c->form == SCAN_FIXED && c->zipped == NULL;
 }
 
 void agg_read(const Agg *a, const ScanPiece *piece, void *data)
@@ -881,22 +992,52 @@ static void lane_rows(const Agg *a, const ScanPiece *piece, const AggRows *r, Ag
     }
 }
 
+static void count_rows(const AggRows *r, AggState *states)
+{
+    if (r->groups == NULL) states[0].i += (i64)r->count;
+    for (u64 i = 0; r->groups != NULL && i < r->count; i++)
+        states[r->groups[i]].i++;
+}
+
+static Err distinct_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *r,
+                         AggState *states)
+{
+    Err err = E_OK;
+    for (u64 i = 0; i < r->count && err == E_OK; i++)
+        err = add_value(a, p, piece, row_of(r, i), state_of(r, i, states));
+    return err;
+}
+
 Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *r, AggLanes *lanes,
              AggState *states)
 {
     Err err = E_OK;
+    const ScanColumn *x = NULL, *y = NULL;
     if (r->count == 0) return E_OK;
-    if (is_end(a->kind)) return end_rows(a, p, piece, r, states);
+    u64 n = r->sel != NULL ? r->sel[r->count - 1] + 1ull : r->count;
     if (a->kind == AGG_COUNT) {
-        if (r->groups == NULL) states[0].i += (i64)r->count;
-        for (u64 i = 0; r->groups != NULL && i < r->count; i++)
-            states[r->groups[i]].i++;
-    } else if (a->kind == AGG_DISTINCT) {
-        for (u64 i = 0; i < r->count; i++)
-            TRY(add_value(a, p, piece, row_of(r, i), state_of(r, i, states)));
-    } else {
-        lane_rows(a, piece, r, lanes, states);
+        count_rows(r, states);
+        return E_OK;
     }
+    if (!is_end(a->kind)) {
+        x = &piece->cols[a->slot];
+        if (a->slot2 >= 0) y = &piece->cols[a->slot2];
+    } else if (p->time_slot >= 0) {
+        x = &piece->cols[p->time_slot];
+    }
+    if (x != NULL) TRY(scan_need(x, r->from, n));
+    err = y != NULL ? scan_need(y, r->from, n) : E_OK;
+    if (err == E_OK) {
+        if (is_end(a->kind)) {
+            err = end_rows(a, p, piece, r, states);
+        } else if (a->kind == AGG_DISTINCT) {
+            err = distinct_rows(a, p, piece, r, states);
+        } else {
+            lane_rows(a, piece, r, lanes, states);
+        }
+        if (y != NULL) scan_done(y, r->from, n);
+    }
+    if (x != NULL) scan_done(x, r->from, n);
 done:
     return err;
 }
@@ -981,15 +1122,26 @@ Err agg_merge(const Agg *a, AggState *to, AggState *from)
 
 Err agg_keep(const Agg *a, AggState *s, Arena *arena)
 {
+    Err err = E_OK;
     void *copy;
     if (!is_end(a->kind) || a->type < QT_NESTED || !s->end.some || s->end.kept) return E_OK;
     u32 width = type_width(a->type - QT_NESTED);
-    Err err = arena_try(arena, s->end.count + 1, width, &copy);
-    if (err != E_OK) return err;
-    if (s->end.count > 0) memcpy(copy, s->end.list, s->end.count * width);
-    s->end.list = copy;
-    s->end.kept = true;
-    return E_OK;
+    const void *list = s->end.list;
+    const ScanColumn *late = s->end.late ? list : NULL;
+    u64 count = s->end.count, row = count;
+    if (late != NULL) TRY(scan_need(late, row, 1));
+    if (late != NULL) err = scan_row(late, row, &list, &count);
+    if (err == E_OK) err = arena_try(arena, count + 1, width, &copy);
+    if (err == E_OK) {
+        if (count > 0) memcpy(copy, list, count * width);
+        s->end.list = copy;
+        s->end.count = count;
+        s->end.kept = true;
+        s->end.late = false;
+    }
+    if (late != NULL) scan_done(late, row, 1);
+done:
+    return err;
 }
 
 /* The value of a spread function. */

@@ -44,10 +44,11 @@ typedef union {
 
     struct {
         i64 time;
-        u64 count; /* elements of a list */
+        u64 count; /* elements of a list; when late, its row */
         u8 value[16];
-        const void *list;
-        bool some, kept; /* a row was met; its list is in the arena */
+        const void *list; /* its elements; when late, the ScanColumn */
+        bool some, kept;  /* a row was met; its list is in the arena */
+        bool late;        /* the list stands in a compressed column and is read by agg_keep */
     } end;
 
     AggSet *set;
@@ -91,7 +92,7 @@ MUST_USE Err agg_spans(const Agg *a, const Plan *p, const ScanPiece *piece, cons
                        u64 count, AggLanes *lanes, AggState *states);
 
 /* Whether the result of each range of a piece can be read off it, without a state: a count, or a
- * first or last row where times ascend. */
+ * first or last row where times ascend (not of compressed columns). */
 bool agg_is_read(const Agg *a, const Plan *p, const ScanPiece *piece);
 
 /* Reads it for all ranges, as elements of the result's type. */
@@ -104,7 +105,8 @@ MUST_USE Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const
 /* Adds a later state to an earlier one. What `from` owns is moved or freed. */
 MUST_USE Err agg_merge(const Agg *a, AggState *to, AggState *from);
 
-/* Copies what a state borrows from a part into the arena, before the part is closed. */
+/* Copies what a state borrows from a part into the arena, before the part is closed and before
+ * end.list of a late one is read. */
 MUST_USE Err agg_keep(const Agg *a, AggState *s, Arena *arena);
 
 /* What `count` states say, as elements of the result's type (not for lists). */

@@ -536,10 +536,10 @@ done:
     return err;
 }
 
-Err expr_narrow(const Expr *e, const ScanPiece *p, const Names *names, u64 from, u64 n, u8 *mask)
+/* A filter over one column whose rows are readable. */
+static Err narrow_column(const Expr *e, const ScanPiece *p, const Names *names, u64 from, u64 n,
+                         u8 *mask)
 {
-    ASSERT(n <= SCAN_BLOCK);
-    if (e->kind >= EXPR_AND) return narrow_logic(e, p, names, from, n, mask);
     const ScanColumn *c = &p->cols[e->slot];
     from = scan_base(c, from);
     switch (e->kind) {
@@ -552,12 +552,27 @@ Err expr_narrow(const Expr *e, const ScanPiece *p, const Names *names, u64 from,
     case EXPR_IDS:
     case EXPR_NAME: return narrow_symbols(e, p, names, from, n, mask);
     case EXPR_TEXT: return narrow_texts(e, c, from, n, mask);
-    case EXPR_GUID:
+    default:
         for (u64 i = 0; i < n; i++) {
             if (mask[i]) mask[i] = test_guid(e, (const u8 *)c->data + (from + i) * 16);
         }
         break;
-    default: memset(mask, 0, n); break;
     }
     return E_OK;
+}
+
+Err expr_narrow(const Expr *e, const ScanPiece *p, const Names *names, u64 from, u64 n, u8 *mask)
+{
+    ASSERT(n <= SCAN_BLOCK);
+    if (e->kind >= EXPR_AND) return narrow_logic(e, p, names, from, n, mask);
+    if (e->kind == EXPR_NEVER) {
+        memset(mask, 0, n);
+        return E_OK;
+    }
+    const ScanColumn *c = &p->cols[e->slot];
+    Err err = scan_need(c, from, n);
+    if (err != E_OK) return err;
+    err = narrow_column(e, p, names, from, n, mask);
+    scan_done(c, from, n);
+    return err;
 }

@@ -24,7 +24,8 @@
 typedef struct {
     const Plan *plan;
     ScanPiece *piece;
-    const i64 *times;     /* NULL when time is not asked for */
+    const i64 *times; /* NULL when time is not asked for */
+    const ScanColumn *time;
     const Column *parted; /* NULL when ranges are no runs */
     Opened *runs;         /* the same, with its notes */
     const Names *names;   /* of its domain */
@@ -35,21 +36,51 @@ typedef struct {
 } Find;
 
 /* Whether times ascend over rows; *note remembers. */
-static bool look(_Atomic u8 *note, const i64 *times, u64 from, u64 to)
+static Err look(const Find *f, _Atomic u8 *note, u64 from, u64 to, bool *ascend)
 {
+    Err err = E_OK;
+    const i64 *times = f->times;
     u8 known = atomic_load_explicit(note, memory_order_relaxed);
     if (known == OPENED_UNKNOWN) {
         known = OPENED_ASCENDS;
         for (u64 i = from + 1; i < to && known == OPENED_ASCENDS;) {
-            u64 end = MIN(to, i + SCAN_BLOCK);
+            u64 first = i - 1, end = MIN(to, i + SCAN_BLOCK);
             bool falls = false;
+            TRY(scan_need(f->time, first, end - first));
             for (; i < end; i++)
                 falls |= times[i] < times[i - 1];
+            scan_done(f->time, first, end - first);
             if (falls) known = OPENED_FALLS;
         }
         atomic_store_explicit(note, known, memory_order_relaxed);
     }
-    return known == OPENED_ASCENDS;
+    *ascend = known == OPENED_ASCENDS;
+done:
+    return err;
+}
+
+/* The first row of [from, *row) whose time is not before another one, in *row. */
+static Err lower(const Find *f, u64 from, u64 *row, i64 time)
+{
+    u64 low = from, high = *row;
+    if (f->time->zipped == NULL) {
+        *row = sort_lower_i64(f->times, from, *row, time);
+        return E_OK;
+    }
+    while (low < high) {
+        u64 middle = low + (high - low) / 2;
+        Err err = scan_need(f->time, middle, 1);
+        if (err != E_OK) return err;
+        bool before = f->times[middle] < time;
+        scan_done(f->time, middle, 1);
+        if (before) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *row = low;
+    return E_OK;
 }
 
 /* Adds a range that is not empty; `id` is that of its run. */
@@ -77,9 +108,12 @@ static Err add(Find *f, u64 from, u64 to, i32 id)
 static Err add_timed(Find *f, u64 from, u64 to, i32 id, bool ascends)
 {
     const ScanPiece *p = f->piece;
-    if (f->times != NULL && ascends && p->time_check) {
-        from = sort_lower_i64(f->times, from, to, p->time_from);
-        to = sort_lower_i64(f->times, from, to, p->time_to);
+    if (from < to && f->times != NULL && ascends && p->time_check) {
+        u64 first = to;
+        Err err = lower(f, from, &first, p->time_from);
+        from = first;
+        if (err == E_OK) err = lower(f, from, &to, p->time_to);
+        if (err != E_OK) return err;
     }
     f->ascends &= ascends;
     return add(f, from, to, id);
@@ -89,10 +123,12 @@ static Err add_timed(Find *f, u64 from, u64 to, i32 id, bool ascends)
 static Err add_run(Find *f, u64 k, i32 id)
 {
     u64 from = (u64)f->parted->offs[k], to = (u64)f->parted->offs[k + 1];
-    bool ascends = f->times != NULL && look(&f->runs->order[k], f->times, from, to);
+    bool ascends = false;
+    Err err = f->times != NULL ? look(f, &f->runs->order[k], from, to, &ascends) : E_OK;
+    if (err != E_OK) return err;
     for (u64 i = 0; i < f->base_count; i++) {
         const ScanRange *b = &f->base[i];
-        Err err = add_timed(f, MAX(from, b->from), MIN(to, b->to), id, ascends);
+        err = add_timed(f, MAX(from, b->from), MIN(to, b->to), id, ascends);
         if (err != E_OK) return err;
     }
     return E_OK;
@@ -151,19 +187,22 @@ static Err reserve(Find *f, u64 count)
 }
 
 /* Whether times ascend over every run; noted for all of them together, too. */
-static bool look_at_runs(const Find *f)
+static Err look_at_runs(const Find *f, bool *ascend)
 {
+    Err err = E_OK;
     const Column *c = f->parted;
     u8 known = atomic_load_explicit(&f->runs->runs, memory_order_relaxed);
     if (known == OPENED_UNKNOWN) {
         known = OPENED_ASCENDS;
         for (u64 k = 0; k < c->key_count; k++) {
-            if (!look(&f->runs->order[k], f->times, (u64)c->offs[k], (u64)c->offs[k + 1]))
-                known = OPENED_FALLS;
+            TRY(look(f, &f->runs->order[k], (u64)c->offs[k], (u64)c->offs[k + 1], ascend));
+            if (!*ascend) known = OPENED_FALLS;
         }
         atomic_store_explicit(&f->runs->runs, known, memory_order_relaxed);
     }
-    return known == OPENED_ASCENDS;
+    *ascend = known == OPENED_ASCENDS;
+done:
+    return err;
 }
 
 /* Every run as a whole. */
@@ -173,8 +212,8 @@ static Err add_whole_runs(Find *f)
     const Column *c = f->parted;
     const i64 *offs = c->offs;
     Err err = reserve(f, MAX(c->key_count, 1));
+    if (err == E_OK && f->times != NULL) err = look_at_runs(f, &f->ascends);
     if (err != E_OK) return err;
-    if (f->times != NULL) f->ascends = look_at_runs(f);
     i32 worst = 0;
     for (u64 k = 0; k < c->key_count; k++)
         p->ranges[k] = (ScanRange){(u64)offs[k], (u64)offs[k + 1]};
@@ -265,7 +304,8 @@ done:
 
 /* ---- sorted columns */
 
-/* Whether the element at a row stands before the range of a filter; `behind`: not yet behind it. */
+/* Whether the element at a row stands before the range of a filter; `behind`: not yet behind it.
+ * The row is readable. */
 static bool before(const Expr *e, const ScanColumn *c, u64 row, bool behind)
 {
     if (e->kind == EXPR_REAL) {
@@ -279,18 +319,23 @@ static bool before(const Expr *e, const ScanColumn *c, u64 row, bool behind)
     return behind ? v <= e->high : v < e->low;
 }
 
-static u64 search(const Expr *e, const ScanColumn *c, u64 rows, bool behind)
+static Err search(const Expr *e, const ScanColumn *c, u64 rows, bool behind, u64 *row)
 {
     u64 low = 0, high = rows;
     while (low < high) {
         u64 middle = low + (high - low) / 2;
-        if (before(e, c, middle, behind)) {
+        Err err = scan_need(c, middle, 1);
+        if (err != E_OK) return err;
+        bool lower = before(e, c, middle, behind);
+        scan_done(c, middle, 1);
+        if (lower) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    return low;
+    *row = low;
+    return E_OK;
 }
 
 /* Whether the rows that pass stand together when the column is sorted. */
@@ -303,8 +348,9 @@ static bool is_interval(const Expr *e)
 }
 
 /* Narrows the base ranges by filters over sorted columns. */
-static void narrow_sorted(Find *f)
+static Err narrow_sorted(Find *f)
 {
+    Err err = E_OK;
     ScanPiece *p = f->piece;
     for (u32 i = 0; i < f->plan->filter_count && i < 64; i++) {
         const Expr *e = &f->plan->filters[i];
@@ -312,14 +358,17 @@ static void narrow_sorted(Find *f)
         const ScanColumn *c = &p->cols[e->slot];
         if (c->form != SCAN_FIXED || c->opened == NULL || c->opened->column.attr != ATTR_SORTED)
             continue;
-        u64 from = e->kind == EXPR_REAL && e->nan ? 0 : search(e, c, p->rows, false);
-        u64 to = search(e, c, p->rows, true);
+        u64 from = 0, to;
+        if (e->kind != EXPR_REAL || !e->nan) TRY(search(e, c, p->rows, false, &from));
+        TRY(search(e, c, p->rows, true, &to));
         for (u64 k = 0; k < f->base_count; k++) {
             f->base[k].from = MAX(f->base[k].from, from);
             f->base[k].to = MIN(f->base[k].to, to);
         }
         p->done |= (u64)1 << i;
     }
+done:
+    return err;
 }
 
 /* ---- ranges */
@@ -344,20 +393,23 @@ static Err find_base(Find *f, ScanRange *one)
 }
 
 /* Whether time ascends over the whole part. */
-static bool whole_ascends(const Find *f)
+static Err whole_ascends(const Find *f, bool *ascends)
 {
     const ScanPiece *p = f->piece;
-    if (f->times == NULL || p->part == NULL) return false;
-    Opened *o = p->cols[f->plan->time_slot].opened;
-    if (o == NULL) return false;
-    return o->column.attr == ATTR_SORTED || look(&o->order[0], f->times, 0, p->rows);
+    *ascends = false;
+    if (f->times == NULL || p->part == NULL) return E_OK;
+    Opened *o = f->time->opened;
+    if (o == NULL) return E_OK;
+    *ascends = o->column.attr == ATTR_SORTED;
+    return *ascends ? E_OK : look(f, &o->order[0], 0, p->rows, ascends);
 }
 
 /* Ranges where no column is parted. */
 static Err add_plain(Find *f)
 {
     Err err = E_OK;
-    bool ascends = whole_ascends(f);
+    bool ascends;
+    TRY(whole_ascends(f, &ascends));
     const Expr *e = grouped_filter(f);
     if (e != NULL) return add_grouped(f, e, ascends);
     for (u64 i = 0; i < f->base_count; i++)
@@ -376,10 +428,12 @@ Err find_rows(const Plan *plan, ScanPiece *piece)
     piece->row_count = 0;
     piece->done = plan->done | piece->passed;
     piece->ids_slot = -1;
-    if (plan_needs_time(plan, piece) && piece->cols[plan->time_slot].form != SCAN_CONST)
-        f.times = piece->cols[plan->time_slot].data;
+    if (plan_needs_time(plan, piece) && piece->cols[plan->time_slot].form != SCAN_CONST) {
+        f.time = &piece->cols[plan->time_slot];
+        f.times = f.time->data;
+    }
     TRY(find_base(&f, &one));
-    narrow_sorted(&f);
+    TRY(narrow_sorted(&f));
     choose_runs(&f, &e);
     if (f.parted != NULL) {
         f.names = scan_names(&piece->cols[piece->ids_slot], plan->names);

@@ -348,20 +348,12 @@ done:
     return err;
 }
 
-Err group_rows(Group *g, const ScanPiece *piece, u64 from, const u16 *sel, u64 count, u32 *numbers)
+static Err symbol_rows(Group *g, const ScanPiece *piece, u64 from, const u16 *sel, u64 count,
+                       u32 *numbers)
 {
     Err err = E_OK;
     i32 lanes[SCAN_BLOCK];
     const i32 *ids;
-    ASSERT(count <= SCAN_BLOCK);
-    if (count == 0) return E_OK;
-    switch (g->form) {
-    case GROUP_ALL: memset(numbers, 0, count * sizeof *numbers); return E_OK;
-    case GROUP_SMALL:
-    case GROUP_WORD: return word_rows(g, piece, from, sel, count, numbers);
-    case GROUP_BYTES: return bytes_rows(g, piece, from, sel, count, numbers);
-    default: break;
-    }
     u64 n = sel != NULL ? sel[count - 1] + 1ull : count;
     TRY(scan_ids(piece, &piece->cols[g->plan->run_slot], g->plan->names, from, n, lanes, &ids));
     for (u64 i = 0; i < count; i++) {
@@ -371,6 +363,28 @@ Err group_rows(Group *g, const ScanPiece *piece, u64 from, const u16 *sel, u64 c
         if (known == 0) TRY(group_symbol(g, id, &numbers[i]));
     }
 done:
+    return err;
+}
+
+Err group_rows(Group *g, const ScanPiece *piece, u64 from, const u16 *sel, u64 count, u32 *numbers)
+{
+    Err err = E_OK;
+    u32 needed = 0, columns = g->plan->request->group_count;
+    ASSERT(count <= SCAN_BLOCK);
+    if (count == 0) return E_OK;
+    u64 n = sel != NULL ? sel[count - 1] + 1ull : count;
+    for (; needed < columns; needed++)
+        TRY(scan_need(column_of(g, piece, needed), from, n));
+    switch (g->form) {
+    case GROUP_ALL: memset(numbers, 0, count * sizeof *numbers); break;
+    case GROUP_SMALL:
+    case GROUP_WORD: err = word_rows(g, piece, from, sel, count, numbers); break;
+    case GROUP_BYTES: err = bytes_rows(g, piece, from, sel, count, numbers); break;
+    default: err = symbol_rows(g, piece, from, sel, count, numbers); break;
+    }
+done:
+    while (needed-- > 0)
+        scan_done(column_of(g, piece, needed), from, n);
     return err;
 }
 

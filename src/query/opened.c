@@ -65,7 +65,7 @@ Err opened_open(const Part *p, const PartTable *t, const SchemaColumn *c, Opened
     Opened *o = calloc(1, sizeof *o);
     if (o == NULL) return fail(E_MEMORY, "%s: no memory to open it", path);
     list_init(&o->link);
-    err = column_open(&o->column, path);
+    err = column_open_on_need(&o->column, path);
     if (err == E_NOT_FOUND && !p->plain)
         err = fail(E_CORRUPT, "%s: the column's file is missing", path);
     if (err != E_OK) goto done;

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #define CHECK_ROWS (1u << 20) /* rows between two looks at the clock */
+#define NEED_ROWS  8192       /* rows of a compressed column that are read at once */
 
 void pick_init(Pick *k, const Plan *p, u64 wanted) { *k = (Pick){.plan = p, .wanted = wanted}; }
 
@@ -110,30 +111,81 @@ done:
 
 /* ---- copying */
 
-/* Walks the runs behind k->skip, and no further than k->total rows in all. */
+/* Walks the runs behind k->skip, and no further than k->total rows in all. Of a compressed column
+ * it gives pieces of runs, which are readable until the next step or walk_end. */
 typedef struct {
     const Pick *pick;
-    u64 at, skip, left;
+    u32 slot;
+    u64 at, skip, left; /* a run, its rows that are behind the walk, rows to come */
+    const ScanColumn *held;
+    u64 from, count; /* rows of it that are readable */
 } Walk;
 
-static Walk walk_of(const Pick *k) { return (Walk){k, 0, k->skip, k->total - k->skip}; }
-
-static bool next(Walk *w, PickRun *run)
+static Walk walk_of(const Pick *k, u32 slot)
 {
-    while (w->left > 0 && w->at < w->pick->run_count) {
-        *run = w->pick->runs[w->at++];
-        u64 skip = MIN(w->skip, run->count);
-        w->skip -= skip;
-        run->count = MIN(run->count - skip, w->left);
-        if (run->listed > 0) {
-            run->listed += skip;
-        } else {
-            run->from += skip;
-        }
-        w->left -= run->count;
-        if (run->count > 0) return true;
+    return (Walk){.pick = k, .slot = slot, .skip = k->skip, .left = k->total - k->skip};
+}
+
+static void walk_end(Walk *w)
+{
+    if (w->held != NULL) scan_done(w->held, w->from, w->count);
+    w->held = NULL;
+}
+
+/* Whether every row has the symbol of the piece's one range, so that the column is not read. */
+static bool is_one_symbol(const ScanPiece *piece, u32 slot)
+{
+    return piece->ids_slot == (i32)slot && piece->range_count == 1;
+}
+
+/* Cuts a run to neighbouring rows and makes them readable. */
+static Err hold(Walk *w, const ScanColumn *c, PickRun *run)
+{
+    u64 count = 1, most = MIN(run->count, NEED_ROWS), from = run->from;
+    if (run->listed > 0) {
+        const u32 *rows = w->pick->rows + run->listed - 1;
+        from = rows[0];
+        while (count < most && rows[count] > rows[count - 1] && rows[count] - from < NEED_ROWS)
+            count++;
+        w->count = rows[count - 1] + 1 - from;
+    } else {
+        count = most;
+        w->count = most;
     }
-    return false;
+    run->count = count;
+    w->from = from;
+    Err err = scan_need(c, from, w->count);
+    if (err == E_OK) w->held = c;
+    return err;
+}
+
+/* The next rows; *some = false behind the last. */
+static Err next(Walk *w, PickRun *run, bool *some)
+{
+    Err err = E_OK;
+    walk_end(w);
+    *some = false;
+    while (w->left > 0 && w->at < w->pick->run_count) {
+        *run = w->pick->runs[w->at];
+        if (w->skip >= run->count) {
+            w->skip -= run->count;
+            w->at++;
+            continue;
+        }
+        run->count = MIN(run->count - w->skip, w->left);
+        if (run->listed > 0) {
+            run->listed += w->skip;
+        } else {
+            run->from += w->skip;
+        }
+        const ScanColumn *c = &run->piece->cols[w->slot];
+        if (c->zipped != NULL && !is_one_symbol(run->piece, w->slot)) err = hold(w, c, run);
+        w->skip += run->count;
+        w->left -= run->count;
+        *some = err == E_OK;
+        return err;
+    }
+    return E_OK;
 }
 
 static void gather(const void *data, u32 width, const u32 *rows, u64 n, u8 *out)
@@ -181,66 +233,94 @@ static Err copy_ids(const Pick *k, const PickRun *run, const ScanColumn *c, i32 
     return E_OK;
 }
 
-Err pick_copy(const Pick *k, u32 slot, void *out)
+static Err copy_run(const Pick *k, const PickRun *run, u32 slot, u8 *out)
 {
-    Walk w = walk_of(k);
-    PickRun run;
-    u8 *p = out;
-    while (next(&w, &run)) {
-        const ScanColumn *c = &run.piece->cols[slot];
-        if (run.piece->ids_slot == (i32)slot && run.piece->range_count == 1) {
-            i32 *ids = (i32 *)(void *)p;
-            for (u64 i = 0; i < run.count; i++)
-                ids[i] = run.piece->ids[0];
-        } else if (c->form == SCAN_WIDE || c->form == SCAN_NARROW) {
-            Err err = copy_ids(k, &run, c, (i32 *)(void *)p);
-            if (err != E_OK) return err;
-        } else if (c->form == SCAN_CONST) {
-            for (u64 i = 0; i < run.count; i++)
-                memcpy(p + i * c->width, c->data, c->width);
-        } else if (run.listed > 0) {
-            gather(c->data, c->width, k->rows + run.listed - 1, run.count, p);
-        } else {
-            memcpy(p, (const u8 *)c->data + run.from * c->width, run.count * c->width);
-        }
-        p += run.count * c->width;
+    const ScanColumn *c = &run->piece->cols[slot];
+    if (is_one_symbol(run->piece, slot)) {
+        i32 *ids = (i32 *)(void *)out;
+        for (u64 i = 0; i < run->count; i++)
+            ids[i] = run->piece->ids[0];
+    } else if (c->form == SCAN_WIDE || c->form == SCAN_NARROW) {
+        return copy_ids(k, run, c, (i32 *)(void *)out);
+    } else if (c->form == SCAN_CONST) {
+        for (u64 i = 0; i < run->count; i++)
+            memcpy(out + i * c->width, c->data, c->width);
+    } else if (run->listed > 0) {
+        gather(c->data, c->width, k->rows + run->listed - 1, run->count, out);
+    } else {
+        memcpy(out, (const u8 *)c->data + run->from * c->width, run->count * c->width);
     }
     return E_OK;
+}
+
+Err pick_copy(const Pick *k, u32 slot, void *out)
+{
+    Err err = E_OK;
+    Walk w = walk_of(k, slot);
+    PickRun run;
+    bool some;
+    u8 *p = out;
+    for (;;) {
+        TRY(next(&w, &run, &some));
+        if (!some) break;
+        TRY(copy_run(k, &run, slot, p));
+        p += run.count * run.piece->cols[slot].width;
+    }
+done:
+    walk_end(&w);
+    return err;
+}
+
+/* The elements of row `i` of a run. */
+static Err row_of(const Pick *k, const PickRun *run, u32 slot, u64 i, const void **elements,
+                  u64 *count)
+{
+    u64 row = run->listed > 0 ? k->rows[run->listed - 1 + i] : run->from + i;
+    return scan_row(&run->piece->cols[slot], row, elements, count);
 }
 
 Err pick_offsets(const Pick *k, u32 slot, u64 *offs)
 {
-    Walk w = walk_of(k);
+    Err err = E_OK;
+    Walk w = walk_of(k, slot);
     PickRun run;
-    while (next(&w, &run)) {
+    bool some;
+    for (;;) {
+        TRY(next(&w, &run, &some));
+        if (!some) break;
         for (u64 i = 0; i < run.count; i++, offs++) {
-            u64 row = run.listed > 0 ? k->rows[run.listed - 1 + i] : run.from + i, count;
             const void *elements;
-            Err err = scan_row(&run.piece->cols[slot], row, &elements, &count);
-            if (err != E_OK) return err;
+            u64 count;
+            TRY(row_of(k, &run, slot, i, &elements, &count));
             if (__builtin_add_overflow(offs[0], count, &offs[1]))
-                return fail(E_LIMIT, "the result's lists are too long");
+                TRY(fail(E_LIMIT, "the result's lists are too long"));
         }
     }
-    return E_OK;
+done:
+    walk_end(&w);
+    return err;
 }
 
 Err pick_elements(const Pick *k, u32 slot, void *out)
 {
-    Walk w = walk_of(k);
+    Err err = E_OK;
+    Walk w = walk_of(k, slot);
     PickRun run;
+    bool some;
     u8 *p = out;
-    while (next(&w, &run)) {
-        const ScanColumn *c = &run.piece->cols[slot];
-        u32 width = type_width(c->type - QT_NESTED);
+    for (;;) {
+        TRY(next(&w, &run, &some));
+        if (!some) break;
+        u32 width = type_width(run.piece->cols[slot].type - QT_NESTED);
         for (u64 i = 0; i < run.count; i++) {
-            u64 row = run.listed > 0 ? k->rows[run.listed - 1 + i] : run.from + i, count;
             const void *elements;
-            Err err = scan_row(c, row, &elements, &count);
-            if (err != E_OK) return err;
+            u64 count;
+            TRY(row_of(k, &run, slot, i, &elements, &count));
             if (count > 0) memcpy(p, elements, count * width);
             p += count * width;
         }
     }
-    return E_OK;
+done:
+    walk_end(&w);
+    return err;
 }

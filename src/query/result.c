@@ -531,10 +531,13 @@ done:
     return err;
 }
 
-static Err list_column(Result *r, const Agg *a, const AggState *states, u64 count, Vec *v)
+static Err list_column(Result *r, const Agg *a, AggState *states, u64 count, Vec *v)
 {
     Err err = E_OK;
     void *place;
+    for (u64 i = 0; i < count; i++) {
+        if (states[i].end.late) TRY(agg_keep(a, &states[i], r->plan->arena));
+    }
     u32 width = type_width(a->type - QT_NESTED);
     TRY(allocate(r, count + 1, sizeof(u64), &place));
     v->offs = place;
@@ -555,7 +558,7 @@ static Err agg_column(Result *r, const Fold *f, u32 at, u64 count, Vec *v)
     Err err = E_OK;
     void *data;
     const Agg *a = &f->aggs[at];
-    const AggState *states = f->states[at];
+    AggState *states = f->states[at];
     v->count = count;
     if (f->read != NULL) {
         TRY(allocate_raw(r, count, type_width(v->type), &data));

@@ -19,6 +19,7 @@ ScanColumn scan_of_part(const SchemaColumn *s, Opened *o, bool own)
     column.data = c->data;
     column.opened = o;
     column.own = own;
+    if (column_on_need(c)) column.zipped = c;
     if (type == QT_ENUM) column.form = c->wide ? SCAN_WIDE : SCAN_NARROW;
     if (type > QT_NESTED) column.form = SCAN_FILE;
     return column;

@@ -6,6 +6,9 @@
  * into one of three lanes: i64 (integers, times, chars; null = Q_NULL_LONG), f64 (null = NaN) or
  * i32 (symbol ids). What is stored that wide already is not copied. Pieces are read by many threads
  * and written only by find.c, before.
+ *
+ * Rows of a compressed column can be read only between scan_need and scan_done for them: whoever
+ * reads c->data, or calls a reader below, asks first. For all others that is one branch.
  */
 #ifndef QUERY_SCAN_H
 #define QUERY_SCAN_H
@@ -36,11 +39,12 @@ typedef struct {
     int type; /* in memory: QT_ENUM for symbols */
     u32 width;
     const void *data;
-    const Vec *vec;     /* SCAN_VEC */
-    Opened *opened;     /* of a part */
-    bool own;           /* the query's own, not yet the cache's */
-    const Names *names; /* its domain when that is not the plan's; else NULL */
-    void *block;        /* SCAN_CONST: its elements when they are the column's own */
+    const Vec *vec;       /* SCAN_VEC */
+    Opened *opened;       /* of a part */
+    const Column *zipped; /* its rows are inflated when they are asked for; else NULL */
+    bool own;             /* the query's own, not yet the cache's */
+    const Names *names;   /* its domain when that is not the plan's; else NULL */
+    void *block;          /* SCAN_CONST: its elements when they are the column's own */
 } ScanColumn;
 
 typedef struct {
@@ -82,6 +86,18 @@ static inline u64 scan_base(const ScanColumn *c, u64 row)
 static inline const Names *scan_names(const ScanColumn *c, const Names *names)
 {
     return c->names != NULL ? c->names : names;
+}
+
+/* Makes the rows [from, from + n) readable until scan_done of the same rows; E_CORRUPT names a
+ * damaged block. */
+static inline MUST_USE Err scan_need(const ScanColumn *c, u64 from, u64 n)
+{
+    return c->zipped == NULL ? E_OK : column_need(c->zipped, from, from + n);
+}
+
+static inline void scan_done(const ScanColumn *c, u64 from, u64 n)
+{
+    if (c->zipped != NULL) column_done(c->zipped, from, from + n);
 }
 
 /* Rows [from, from + n) as lanes, n <= SCAN_BLOCK for SCAN_CONST: `out` has room for n and is

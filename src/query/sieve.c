@@ -23,6 +23,19 @@ static bool any(const u8 *mask, u64 n)
     return false;
 }
 
+static Err narrow_by_time(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u8 *mask)
+{
+    const ScanColumn *c = &piece->cols[p->time_slot];
+    const i64 *times = (const i64 *)c->data + scan_base(c, from);
+    Err err = scan_need(c, from, n);
+    if (err != E_OK) return err;
+    if (piece->time_check) expr_narrow_times(times, n, piece->time_from, piece->time_to - 1, mask);
+    if (piece->day_check)
+        expr_narrow_days(times, n, p->request->slice_from, p->request->slice_to, mask);
+    scan_done(c, from, n);
+    return E_OK;
+}
+
 Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel, u64 *count)
 {
     u8 mask[SCAN_BLOCK + 8];
@@ -32,12 +45,8 @@ Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel
     memset(mask + n, 0, 8);
     *count = 0;
     if (piece->time_check || piece->day_check) {
-        const ScanColumn *c = &piece->cols[p->time_slot];
-        const i64 *times = (const i64 *)c->data + scan_base(c, from);
-        if (piece->time_check)
-            expr_narrow_times(times, n, piece->time_from, piece->time_to - 1, mask);
-        if (piece->day_check)
-            expr_narrow_days(times, n, p->request->slice_from, p->request->slice_to, mask);
+        Err err = narrow_by_time(p, piece, from, n, mask);
+        if (err != E_OK) return err;
     }
     for (u32 i = 0; i < p->filter_count; i++) {
         if (scan_is_done(piece, i)) continue;

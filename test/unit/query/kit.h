@@ -72,6 +72,7 @@ typedef struct {
     Live *live;
     u64 position;
     QuerySource source;
+    CodecChoice codec; /* parts written from now on are compressed so */
     Arena memory;
 } Kit;
 
@@ -286,6 +287,7 @@ static inline void kit_part(Kit *k, PartKind kind, i32 key, u64 from, u64 to, i3
     KIT_OK(dir_make(part->path));
     KIT_OK(splay_out_open(&out, arena_format(&a, "%s/trade", part->path), &k->schema,
                           kind == PART_DATE ? PLACE_DISK : PLACE_ORD, b.rows));
+    KIT_OK(splay_out_codec(&out, &k->codec));
     KIT_OK(splay_out_batch(&out, &b, perm, b.rows, &k->domain));
     KIT_OK(splay_out_finish(&out));
     batch_free(&b);

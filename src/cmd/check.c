@@ -15,6 +15,7 @@
 #include "cmd/check_plain.h"
 #include "cmd/check_stray.h"
 #include "cmd/check_stream.h"
+#include "cmd/check_sums.h"
 #include "cmd/check_view.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
@@ -77,17 +78,18 @@ static Err find_bases(const char *folder, Str tier, Str id, Arena *a, char **idb
 
 /* ---- the checks */
 
-static Err check_all(CheckView *db)
+static Err check_all(CheckView *db, bool deep)
 {
     Err err = E_OK;
     TRY(check_view(db));
+    TRY(check_sums(db, deep));
     TRY(check_stream(db));
     TRY(check_stray(db));
 done:
     return err;
 }
 
-static Err check_assembly(const OptionsCommon *o, CheckView *db, Config *config)
+static Err check_assembly(const OptionsCommon *o, CheckView *db, Config *config, bool deep)
 {
     Err err = E_OK;
     ConfigSource source;
@@ -98,25 +100,26 @@ static Err check_assembly(const OptionsCommon *o, CheckView *db, Config *config)
     TRY(check_view_open(db, config->name, config->idb->base, config->hdb->base,
                         config->source->log_path, config->date_tiers, config->date_tier_count));
     db->tables = &config->tables;
-    TRY(check_all(db));
+    TRY(check_all(db, deep));
 done:
     return err;
 }
 
-static Err check_marked(const char *folder, const OptionsCommon *o, Str tier, Str id, CheckView *db)
+static Err check_marked(const char *folder, const OptionsCommon *o, Str tier, Str id, CheckView *db,
+                        bool deep)
 {
     Err err = E_OK;
     Arena a = {0};
     char *idb = NULL, *hdb = NULL;
     TRY(find_bases(folder, tier, id, &a, &idb, &hdb));
     TRY(check_view_open(db, NULL, idb, hdb, o->wal, NULL, 0));
-    TRY(check_all(db));
+    TRY(check_all(db, deep));
 done:
     arena_free(&a);
     return err;
 }
 
-static Err check_path(const char *path, OptionsCommon *o, CheckView *db, Config *config)
+static Err check_path(const char *path, OptionsCommon *o, CheckView *db, Config *config, bool deep)
 {
     Err err = E_OK;
     Arena a = {0};
@@ -126,9 +129,9 @@ static Err check_path(const char *path, OptionsCommon *o, CheckView *db, Config 
     if (kind == DIR_ABSENT) TRY(fail(E_NOT_FOUND, "%s: there is nothing", path));
     if (kind == DIR_FILE) {
         o->file = path;
-        TRY(check_assembly(o, db, config));
+        TRY(check_assembly(o, db, config, deep));
     } else if (check_view_marker(path, &a, &assembly, &tier, &id)) {
-        TRY(check_marked(path, o, tier, id, db));
+        TRY(check_marked(path, o, tier, id, db, deep));
     } else {
         CheckPlainCounts counts;
         TRY(check_plain(path, &db->findings, &counts));
@@ -167,13 +170,15 @@ int check_main(int argc, char **argv)
     CheckView *db = NULL;
     Config config = {0};
     Arena a = {0};
-    bool json = false;
-    Option options[] = {
-        OPTIONS_COMMON(o), {"json", NULL, NULL, &json, "one JSON object a finding"}, {0}};
+    bool json = false, deep = false;
+    Option options[] = {OPTIONS_COMMON(o),
+                        {"json", NULL, NULL, &json, "one JSON object a finding"},
+                        {"deep", NULL, NULL, &deep, "compare every byte with its checksum"},
+                        {0}};
     TRY(options_parse(&argc, argv, options));
     if (argc != 1) TRY(fail(E_USAGE, "silt check DIR|ASSEMBLY: one path is expected"));
     db = arena_new(&a, CheckView);
-    TRY(check_path(argv[0], &o, db, &config));
+    TRY(check_path(argv[0], &o, db, &config, deep));
     TRY(report(db, json));
 done:
     if (db != NULL) check_view_close(db);

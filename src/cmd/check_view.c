@@ -428,6 +428,8 @@ static Err check_domain(CheckView *db)
     }
     if (err != E_OK) return err;
     const Domain *d = &db->domains.all[0].domain;
+    if (view_check_domain(db->view, d) != E_OK)
+        findings_fail(&db->findings, path, "checksum", E_CORRUPT);
     for (i32 i = 0; i < d->count; i++)
         if (d->indices[d->ids[i]] != i) {
             findings_bad(&db->findings, path, "domain", "name %d stands a second time", i);

@@ -8,6 +8,7 @@
 
 #include "base/crc.h"
 #include "db/manifest.h"
+#include "db/sidecar.h"
 #include "q/json.h"
 #include "q/temporal.h"
 #include "table/part.h"
@@ -106,6 +107,27 @@ static void put_segment(DumpOut *o, Str text)
     arena_free(&s.memory);
 }
 
+static void put_sums(DumpOut *o, Str text)
+{
+    SumList l = {0};
+    u32 crc = 0;
+    u64 bytes = 0;
+    if (sidecar_parse(text, &l, &crc) != E_OK) dump_out_fail(o);
+    for (u32 i = 0; i < l.count; i++) {
+        char digits[9];
+        snprintf(digits, sizeof digits, "%08x", l.files[i].crc);
+        dump_out_entry(o, "file");
+        dump_out_text(o, "name", str_of(l.files[i].name));
+        dump_out_count(o, "bytes", l.files[i].size);
+        dump_out_text(o, "crc", str_of(digits));
+        dump_out_entry_end(o);
+        bytes += l.files[i].size;
+    }
+    dump_out_count(o, "files", l.count);
+    dump_out_count(o, "bytes", bytes);
+    sum_list_free(&l);
+}
+
 static void put_stage(DumpOut *o, Str text)
 {
     Arena a = {0};
@@ -164,8 +186,10 @@ static const char *kind_of(const char *name, Str text)
     if (str_starts(text, STR("siltstone-view "))) return "view";
     if (str_starts(text, STR("siltstone-segment "))) return "segment";
     if (str_starts(text, STR("siltstone-stage "))) return "stage";
+    if (str_starts(text, STR("siltstone-sums "))) return "checksums";
     if (root_numbered(str_of(name), "view.", &number)) return "view";
     if (view_segment_parse(str_of(name), &kind, &group, &number)) return "segment";
+    if (sidecar_numbered(str_of(name), &number)) return "checksums";
     if (strcmp(name, "siltstone.json") == 0) return "marker";
     if (strcmp(name, "par.txt") == 0) return "par.txt";
     if (strcmp(name, "lock") == 0) return "lock";
@@ -188,6 +212,10 @@ bool dump_view(DumpOut *o, const char *path, const char *name, Str text)
             put_segment(o, text);
         else
             put_stage(o, text);
+        break;
+    case 'c':
+        dump_out_begin(o, path, "checksums of a part's files");
+        put_sums(o, text);
         break;
     case 'm':
         dump_out_begin(o, path, "marker of a store");

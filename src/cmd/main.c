@@ -53,7 +53,7 @@ static const Command COMMANDS[] = {
      "where each partition is, rows, bytes, why", "silt part list"},
     {"dump", dump_main, "FILE|DIR [--json]", "explain any file of a database as text",
      "silt dump /data/idb/wal"},
-    {"check", check_main, "DIR|ASSEMBLY [--json]",
+    {"check", check_main, "DIR|ASSEMBLY [--deep] [--json]",
      "verify every invariant of a database, read-only", "silt check /data/hdb"},
     {"version", version_main, "", "print the version", "silt version"},
     {"help", help_main, "[COMMAND]", "explain a command", "silt help pub"},

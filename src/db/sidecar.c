@@ -408,14 +408,14 @@ static Err compare_piece(void *arg, u64 i)
                            &p->damage);
 }
 
-static void cut_pieces(Scan *s, const SumList *l, Arena *a)
+static void cut_pieces(Scan *s, const SumList *l, bool deep, Arena *a)
 {
     u64 most = 0;
     for (u32 i = 0; i < l->count; i++)
         most += blocks_of(l->files[i].size) / PIECE_BLOCKS + 1;
     s->pieces = arena_array(a, Piece, most + 1);
     for (u32 i = 0; i < l->count; i++) {
-        u64 blocks = blocks_of(l->files[i].size), from = 0;
+        u64 blocks = deep ? blocks_of(l->files[i].size) : 0, from = 0;
         do {
             u64 to = MIN(from + PIECE_BLOCKS, blocks);
             s->pieces[s->count++] = (Piece){.file = &l->files[i], .from = from, .to = to};
@@ -447,7 +447,8 @@ static void join_damage(const Scan *s, const Piece *p, Arena *a, SidecarDamage *
     all[(*count)++] = d;
 }
 
-Err sidecar_scan(const Part *p, int threads, Arena *a, SidecarDamage **damages, u32 *count)
+Err sidecar_scan(const Part *p, bool deep, int threads, Arena *a, SidecarDamage **damages,
+                 u32 *count)
 {
     Err err = E_OK;
     Arena scratch = {0};
@@ -467,7 +468,7 @@ Err sidecar_scan(const Part *p, int threads, Arena *a, SidecarDamage **damages, 
         return E_OK;
     }
     if (err != E_OK) return err;
-    cut_pieces(&s, &list, &scratch);
+    cut_pieces(&s, &list, deep, &scratch);
     err = pool_run(s.count, threads, compare_piece, &s);
     *damages = arena_array(a, SidecarDamage, list.count + 1ull);
     for (u64 i = 0; i < s.count; i++) {
@@ -484,7 +485,7 @@ Err sidecar_verify(const Part *p, int threads)
     Arena scratch = {0};
     SidecarDamage *damages = NULL;
     u32 count = 0;
-    Err err = sidecar_scan(p, threads, &scratch, &damages, &count);
+    Err err = sidecar_scan(p, true, threads, &scratch, &damages, &count);
     if (err == E_OK && count > 0) {
         err = count == 1 ? fail(E_CORRUPT, "%s", damages[0].text)
                          : fail(E_CORRUPT, "%s; %u more files of the part are damaged",

@@ -57,9 +57,10 @@ MUST_USE Err sidecar_sum_table(const char *part, const char *table, SumList *l);
 MUST_USE Err sidecar_compare(const Part *p, const SumFile *f, u64 from, u64 to, bool direct,
                              Arena *a, bool *bad, SidecarDamage *d);
 
-/* Compares every byte of a part, on so many threads (0 = processors): what is damaged, by name of
- * file. A part without sidecar has none. A damaged sidecar is itself the one damage. */
-MUST_USE Err sidecar_scan(const Part *p, int threads, Arena *a, SidecarDamage **damages,
+/* Compares the files of a part, their sizes or (`deep`) every byte, on so many threads (0 =
+ * processors): what is damaged, by name of file. A part without sidecar has none. A damaged sidecar
+ * is itself the one damage. */
+MUST_USE Err sidecar_scan(const Part *p, bool deep, int threads, Arena *a, SidecarDamage **damages,
                           u32 *count);
 
 /* The same for those that must not go on with damaged rows: E_CORRUPT with the text of the first

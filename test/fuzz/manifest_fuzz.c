@@ -5,6 +5,7 @@
 #include "base/crc.h"
 #include "base/fail.h"
 #include "db/manifest.h"
+#include "db/sidecar.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -38,6 +39,11 @@ static void read_both(Str text, u32 crc)
                E_OK);
         ASSERT(again.part_count == s.part_count);
         arena_free(&again.memory);
+    }
+    SumList sums;
+    if (sidecar_parse(text, &sums, &crc) == E_OK) {
+        ASSERT(sums.count <= text.size);
+        sum_list_free(&sums);
     }
     buf_free(&out);
     arena_free(&a);

@@ -51,7 +51,7 @@ static void expect_damage(const Part *p, const char *name, const char *what)
     Arena a = {0};
     SidecarDamage *d = NULL;
     u32 count = 0;
-    KIT_OK(sidecar_scan(p, 2, &a, &d, &count));
+    KIT_OK(sidecar_scan(p, true, 2, &a, &d, &count));
     assert_int_equal(count, 1);
     assert_string_equal(d->name, name);
     assert_string_equal(d->what, what);
@@ -67,7 +67,11 @@ static void a_sidecar_comes_back_and_its_part_is_whole(void **state)
     kit_make(&k, 1);
     Part p = make_part(&k);
     SumList l = {0};
+    SidecarDamage *d = NULL;
+    u32 count = 0;
     KIT_OK(sidecar_verify(&p, 2));
+    KIT_OK(sidecar_scan(&p, false, 1, &k.memory, &d, &count));
+    assert_int_equal(count, 0);
     KIT_OK(sidecar_read(p.path, p.sums, &l));
     assert_int_equal(l.count, 4);
     assert_string_equal(l.files[0].name, "trade/none");
@@ -126,7 +130,7 @@ static void damage_names_its_rows(void **state)
     flip(dir_join(&k.memory, p.path, "trade/price", NULL), SUM_BLOCK + 5);
     flip(dir_join(&k.memory, p.path, "trade/sym", NULL), 2 * SUM_BLOCK);
     flip(dir_join(&k.memory, p.path, "trade/sym", NULL), 2);
-    KIT_OK(sidecar_scan(&p, 2, &k.memory, &d, &count));
+    KIT_OK(sidecar_scan(&p, true, 2, &k.memory, &d, &count));
     assert_int_equal(count, 2);
     assert_int_equal(d[0].from, SUM_BLOCK);
     assert_int_equal(d[0].to, 2 * SUM_BLOCK);

@@ -10,12 +10,14 @@
 
 #include "base/bounds.h"
 #include "base/map.h"
+#include "db/adopted.h"
 #include "db/folder.h"
 #include "db/manifest.h"
 #include "db/sidecar.h"
 #include "os/dir.h"
 #include "os/file.h"
 #include "q/temporal.h"
+#include "upkeep/journal.h"
 
 #define STRAY_NAMES_MAX (1ull << 24)
 
@@ -192,8 +194,9 @@ Err check_stray(CheckView *db)
     static const char *const idb_names[] = {
         "current", "current.new", "seg",        "manifest", "data",           "spill", "stage",
         "wal",     "dead",        "quarantine", "lock",     "siltstone.json", NULL};
-    static const char *const hdb_names[] = {"current", "current.new",    "seg", "data",
-                                            "sym",     "siltstone.json", NULL};
+    static const char *const hdb_names[] = {
+        "current",        "current.new", "seg",        "data",       "sym",
+        "siltstone.json", ADOPTED_DATA,  ADOPTED_LIST, JOURNAL_NAME, NULL};
     Err err = E_OK;
     Named n = {.db = db};
     DirEntry *e = NULL;

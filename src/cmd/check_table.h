@@ -39,6 +39,7 @@ typedef struct {
     const PartTable *told; /* what the manifest says of it; NULL = nothing */
     Place place;           /* whose sort keys hold */
     bool dated, late;      /* rows lie in `day`; or in the days of the slices */
+    bool imported;         /* a date part that an import took over: its order is another's */
     i32 day;
     /* results */
     Findings findings;

@@ -506,6 +506,7 @@ static void add_part(Work *w, const Part *p)
                          .told = t,
                          .place = p->kind == PART_INTERVAL ? PLACE_ORD : PLACE_DISK,
                          .dated = true,
+                         .imported = p->kind == PART_DATE && !root_owns(&db->root, p->path),
                          .late = p->late,
                          .day = p->day};
         if (db->tables != NULL && s == NULL)

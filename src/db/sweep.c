@@ -20,6 +20,7 @@
 
 #include "base/bounds.h"
 #include "base/map.h"
+#include "db/adopted.h"
 #include "db/folder.h"
 #include "db/manifest.h"
 #include "db/sidecar.h"
@@ -185,22 +186,33 @@ done:
     return err;
 }
 
+/* Whether a part's folder may be deleted: ours, or that of an imported part. */
+static bool is_ours(const Sweep *s, const Adopted *adopted, const char *path)
+{
+    return root_owns(s->root, path) || adopted_owns(s->root, adopted, path);
+}
+
 /* Step 5. */
 static Err drop_garbage(Sweep *s)
 {
+    Err err = E_OK;
+    Arena scratch = {0};
+    Adopted adopted = {0};
+
+    if (s->garbage_count > 0) TRY(adopted_read(s->root, &scratch, &adopted));
     for (u32 i = 0; i < s->garbage_count; i++) {
         const ViewGarbage *g = &s->garbage[i];
         DirKind kind = DIR_ABSENT;
-        if (g->gone > s->oldest || !root_owns(s->root, g->path)) continue;
-        Err err = sidecar_remove(g->path);
-        if (err == E_OK) err = dir_kind(g->path, false, &kind);
-        if (err == E_OK && kind == DIR_FOLDER) {
-            err = dir_remove_all(g->path);
-            s->parts++;
-        }
-        if (err != E_OK) return err;
+        if (g->gone > s->oldest || !is_ours(s, &adopted, g->path)) continue;
+        TRY(sidecar_remove(g->path));
+        TRY(dir_kind(g->path, false, &kind));
+        if (kind == DIR_FOLDER) TRY(dir_remove_all(g->path));
+        if (kind == DIR_LINK) TRY(dir_unlink(g->path)); /* an imported date that was a link */
+        s->parts += kind == DIR_FOLDER || kind == DIR_LINK;
     }
-    return E_OK;
+done:
+    arena_free(&scratch);
+    return err;
 }
 
 static Err sweep_all(Sweep *s)

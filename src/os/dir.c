@@ -9,10 +9,12 @@
 #include "base/bounds.h"
 #include "base/buf.h"
 #include "os/fault.h"
+#include "os/file.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +25,7 @@
 
 #define DIR_PERMS  0750
 #define DIR_FLAGS  (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+#define DIR_COPY   (1u << 20)    /* bytes copied at once */
 #define DIR_BUFFER (64ull << 20) /* bytes of entries of one folder, while it is listed */
 
 /* Asks for a fault; true, with errno set, when the change must fail. */
@@ -347,6 +350,46 @@ Err dir_hard_link(const char *from, const char *to)
     return E_OK;
 }
 
+/* Copies a file's bytes and mode to a new one, and syncs it. */
+static Err copy_file(const char *from, const char *to)
+{
+    Err err = E_OK;
+    File in = FILE_NONE, out = FILE_NONE;
+    struct stat st;
+    u64 at = 0, got = 0;
+    u8 *block = malloc(DIR_COPY);
+
+    if (block == NULL) return fail(E_MEMORY, "%s: no memory", to);
+    TRY(file_open(&in, from, FILE_READ));
+    TRY(file_open(&out, to, FILE_CREATE));
+    do {
+        TRY(file_read_some(&in, block, DIR_COPY, at, &got));
+        TRY(file_write(&out, block, got, at));
+        at += got;
+    } while (got > 0);
+    if (fstat(in.fd, &st) != 0 || refused("chmod", to) || fchmod(out.fd, st.st_mode & 07777) != 0)
+        TRY(failed(to, "change mode"));
+    TRY(file_sync(&out));
+    TRY(file_close(&out));
+done:
+    if (err != E_OK && out.fd >= 0) (void)unlink(to);
+    file_drop(&in);
+    file_drop(&out);
+    free(block);
+    return err;
+}
+
+Err dir_share(const char *from, const char *to, bool *copied)
+{
+    *copied = false;
+    if (!refused("link", to) && linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
+        return E_OK;
+    if (errno != EXDEV && errno != EMLINK && errno != EPERM && errno != EOPNOTSUPP)
+        return failed(to, "make hard link");
+    *copied = true;
+    return copy_file(from, to);
+}
+
 Err dir_space(const char *path, u64 *free_bytes, u64 *all_bytes)
 {
     struct statvfs st;
@@ -417,5 +460,14 @@ Err dir_absolute(const char *path, Arena *a, char **out)
     if (end == text) *end++ = '/';
     *end = 0;
     *out = text;
+    return E_OK;
+}
+
+Err dir_resolve(const char *path, Arena *a, char **out)
+{
+    char found[PATH_MAX];
+    *out = NULL;
+    if (realpath(path, found) == NULL) return failed(path, "resolve");
+    *out = arena_text(a, found, strlen(found));
     return E_OK;
 }

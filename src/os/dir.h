@@ -61,6 +61,12 @@ MUST_USE Err dir_remove_all(const char *path);
 /* Makes a hard link. */
 MUST_USE Err dir_hard_link(const char *from, const char *to);
 
+/* Makes `to`, which must not exist, a second name of the file that `from` leads to (links are
+ * followed). Where the file system takes none (another device, too many names, not our file) a copy
+ * with the file's own mode is made and synced; *copied tells. Not durable before dir_sync of the
+ * folder. E_EXISTS when `to` is there; a copy that failed is removed. */
+MUST_USE Err dir_share(const char *from, const char *to, bool *copied);
+
 /* Bytes free to us and bytes in all of the file system that holds `path`. */
 MUST_USE Err dir_space(const char *path, u64 *free_bytes, u64 *all_bytes);
 
@@ -75,5 +81,8 @@ char *dir_join(Arena *a, const char *first, ...) __attribute__((sentinel));
 /* The working directory's absolute form of `path` (lexically: "." and ".." resolved), in the
  * arena. */
 MUST_USE Err dir_absolute(const char *path, Arena *a, char **out);
+
+/* The absolute path, without links, of what stands at `path`, in the arena; E_NOT_FOUND. */
+MUST_USE Err dir_resolve(const char *path, Arena *a, char **out);
 
 #endif

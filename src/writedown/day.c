@@ -6,7 +6,8 @@
  * position, merged by sortColsDisk into <store>/<date>/<view>/<table>. A run is in order already
  * when sortColsDisk begins like the order it was written in; else it is looked at, and sorted into
  * pieces in the spill folder when it is not. Tables that only the old date part has (they left the
- * configuration) are carried over by hard links, so nothing is lost (O-65).
+ * configuration) are carried over by hard links, so nothing is lost (O-65); an imported part may
+ * lie on another device, whose files are copied.
  *
  * Failure: folders made here are removed; the view did not change. Memory: the merges' chunks, and
  * the piece being sorted, each bounded by memory_max. Threads: eodPeachLevel decides what runs on
@@ -144,6 +145,13 @@ static bool same_order(const Schema *s, Place written, Place wanted)
     return true;
 }
 
+/* Whether a date part is one that an import took over: its rows are in the order that its writer
+ * chose. */
+static bool is_foreign(const Task *t, const Part *p)
+{
+    return !root_owns(t->options->root, p->path);
+}
+
 /* The sources of a task with rows, in order of position: the date part first, then intervals. */
 static u32 list_sources(const Task *t, Source *sources)
 {
@@ -152,7 +160,8 @@ static u32 list_sources(const Task *t, Source *sources)
     if (d->existing != NULL) {
         const PartTable *table = view_part_table(d->existing, t->schema->name);
         if (table != NULL && table->rows > 0)
-            sources[n++] = (Source){d->existing, table, 0, table->rows, true};
+            sources[n++] =
+                (Source){d->existing, table, 0, table->rows, !is_foreign(t, d->existing)};
     }
     for (u32 i = 0; i < d->source_count; i++) {
         const Part *p = d->sources[i].part;
@@ -182,7 +191,8 @@ static Err open_source(const Task *t, const Source *s, u32 number, Arena *a, Mer
                        u32 *count)
 {
     Err err = E_OK;
-    bool sorted = s->in_disk_order || same_order(t->schema, PLACE_ORD, PLACE_DISK);
+    bool ours = s->part->kind == PART_INTERVAL;
+    bool sorted = s->in_disk_order || (ours && same_order(t->schema, PLACE_ORD, PLACE_DISK));
     MergeRun *run = arena_new(a, MergeRun);
     run->splay = arena_new(a, Splay);
     run->rows = s->table->rows;
@@ -317,9 +327,11 @@ static Err carry_table(const Part *old, const PartTable *table, const char *path
          *to = dir_join(a, path, table->name, NULL);
     TRY(dir_list(from, 3 * BOUND_COLUMNS_MAX, a, &entries, &count));
     TRY(dir_make(to));
-    for (u64 i = 0; i < count; i++)
-        TRY(dir_hard_link(dir_join(a, from, entries[i].name, NULL),
-                          dir_join(a, to, entries[i].name, NULL)));
+    for (u64 i = 0; i < count; i++) {
+        bool copied = false;
+        TRY(dir_share(dir_join(a, from, entries[i].name, NULL),
+                      dir_join(a, to, entries[i].name, NULL), &copied));
+    }
     TRY(dir_sync(to));
 done:
     return err;

@@ -116,8 +116,6 @@ static Err refuse_all(Refusals *r, const Config *c)
     for (u32 i = 0; i < c->tier_count; i++)
         TRY(refuse_tier(r, c, &c->tiers[i], child_at(tiers, i)));
     TRY(refuse_daps(r, c, yaml_find(yaml_find(elements, "dap"), "instances")));
-    if (c->initial_import)
-        TRY(refuse(r, sm, "initialImport", "taking over a database is not there yet"));
     if (!c->idb_used)
         TRY(refuse(r, sm, "idbUsed", "doing without the intraday database is not there yet"));
     if (c->encrypt_all)

@@ -13,6 +13,7 @@
 #include "cmd/check.h"
 #include "cmd/dump.h"
 #include "cmd/get.h"
+#include "cmd/handover.h"
 #include "cmd/operate.h"
 #include "cmd/pub.h"
 #include "cmd/reader.h"
@@ -55,6 +56,8 @@ static const Command COMMANDS[] = {
      "silt dump /data/idb/wal"},
     {"check", check_main, "DIR|ASSEMBLY [--deep] [--json]",
      "verify every invariant of a database, read-only", "silt check /data/hdb"},
+    {"adopt", handover_main, "ASSEMBLY|DIR --check|--apply",
+     "import a kdb+ database in place; --check only looks", "silt adopt assembly.yaml --check"},
     {"version", version_main, "", "print the version", "silt version"},
     {"help", help_main, "[COMMAND]", "explain a command", "silt help pub"},
     {"worker", worker_main, "eoi|eod|dbm ASSEMBLY", NULL,

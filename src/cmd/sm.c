@@ -1,7 +1,8 @@
 /*
  * sm: the manager's life: start, children, sweep, stop.
  *
- * Start (the same after anything, R11): configuration -> lock and markers (root_claim) -> views
+ * Start (the same after anything, R11): configuration -> import, when one is asked for or was
+ * interrupted (handover_start) -> lock and markers (root_claim) -> views
  * (publish_open) -> stream (wal_open from the view's watermark) -> what is signalled and not
  * committed (signals_recover) -> listen -> workers. A worker that ends is started again after a
  * pause that doubles up to ten seconds. SIGTERM and SIGINT stop: the stream is synced, calls are
@@ -18,6 +19,7 @@
 #include <sys/wait.h>
 
 #include "base/log.h"
+#include "cmd/handover.h"
 #include "cmd/intake.h"
 #include "cmd/signals.h"
 #include "cmd/status.h"
@@ -174,6 +176,7 @@ static Err start(Sm *sm)
     Err err = E_OK;
     u64 removed = 0, lost_to = 0;
     TRY(loop_make(&sm->loop));
+    TRY(handover_start(&sm->config));
     root_init(&sm->root, sm->config.name, sm->config.idb->base, sm->config.hdb->base,
               sm->config.source->log_path, sm->config.date_tiers, sm->config.date_tier_count);
     TRY(root_claim(&sm->root));

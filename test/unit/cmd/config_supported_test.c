@@ -51,7 +51,6 @@ static void what_is_not_there_yet_is_refused_by_name(void **state)
          "line 35: elements.sm.tiers[2].compression.algorithm: compression"},
         {35, "        schedule: {timezone: Europe/Paris}",
          "line 35: elements.sm.tiers[2].schedule.timezone: time zones"},
-        {25, "  sm:\n    initialImport: true", "line 26: elements.sm.initialImport: taking over"},
         {25, "  sm:\n    idbUsed: false", "line 26: elements.sm.idbUsed: doing without"},
         {2, "dbSettings: {encryption: {encryptAll: true}}",
          "line 2: dbSettings.encryption.encryptAll: encryption"},
@@ -87,6 +86,7 @@ static void what_is_there_is_accepted(void **state)
         {35, "        retain: {}"},
         {36, "  dap:\n    lateData: true\n    enforceSchema: true"},
         {25, "  sm:\n    enforceSchema: true\n    size: 2"},
+        {25, "  sm:\n    initialImport: true"},
         {2, "dbSettings: {encryption: {encryptAll: false}}"},
     };
 
@@ -108,10 +108,11 @@ static void all_refusals_are_listed(void **state)
     Kit k;
     (void)state;
     kit_init(&k);
-    kit_load_changed(&k, 25, "  sm:\n    idbUsed: false\n    initialImport: true");
+    kit_load_changed(&k, 35,
+                     "        retain: {time: 1 Days}\n        schedule: {timezone: Europe/Paris}");
     assert_int_equal(config_supported(&k.c), E_UNSUPPORTED);
-    assert_non_null(strstr(fail_text(), "line 27: elements.sm.initialImport"));
-    assert_non_null(strstr(fail_text(), "; line 26: elements.sm.idbUsed"));
+    assert_non_null(strstr(fail_text(), "line 35: elements.sm.tiers[2].retain.time"));
+    assert_non_null(strstr(fail_text(), "; line 36: elements.sm.tiers[2].schedule.timezone"));
     assert_non_null(strstr(fail_text(), k.file));
     kit_done(&k);
 }

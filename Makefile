@@ -175,6 +175,7 @@ unit: $(UNIT_PROGRAMS)
 # Long ones: every point of the crash tests; the same by an outside checker; ten million rows and more.
 crash: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) CRASH_ALL=1 CRASH_JOBS=$(shell nproc) python3 test/crash/points_test.py
+	$(Q)SILT=$(abspath $(SILT)) CRASH_ALL=1 CRASH_JOBS=$(shell nproc) python3 test/crash/import_test.py
 
 crashpoints: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) test/crash/outside.sh

@@ -188,6 +188,13 @@ class Database:
         for folder, _, _ in os.walk(self.data):
             os.chmod(folder, 0o755)
         self.held = self.read(self.data)
+        self.bytes = {}
+        for part, table in self.held:
+            folder, files = os.path.join(self.data, part, table), {}
+            for name in os.listdir(folder):
+                with open(os.path.join(folder, name), "rb") as f:
+                    files[name] = f.read()
+            self.bytes[part, table] = files
         self.options = ["--keep-unlisted"]
         self.write_assembly(self.schemas())
         if b"refuses it" in proc.run(["config", "check", self.a.path]).stdout:
@@ -230,8 +237,31 @@ class Database:
                 return False
         return True
 
+    def check_names(self):
+        """The current view names what stood there, byte for byte, and nothing is left over."""
+        current = os.path.join(self.a.hdb, "current")
+        assert partitions(current) == sorted({p for p, _ in self.held}), f"{partitions(current)}"
+        for (part, table), files in self.bytes.items():
+            folder = os.path.join(current, part, table)
+            for name, held in files.items():
+                with open(os.path.join(folder, name), "rb") as f:
+                    there = f.read()
+                grown = name == ".d" and len(there) > len(held)
+                assert there == held or grown, f"{part}/{table}/{name}"
+        for part in partitions(current):
+            for table, spec in self.tables.items():
+                listed = kdbfiles.open_file(os.path.join(current, part, table, ".d")).values.data
+                wanted = [c["name"] for c in spec["columns"]]
+                assert listed == wanted, f"{part}/{table}: {listed}"
+        left = set(os.listdir(self.a.hdb)) - {"current", "data", "imported", "seg", "sym",
+                                              "siltstone.json"}
+        assert all(n.startswith("hdb.") for n in left), f"left over: {sorted(left)}"
+        for folder, _, files in os.walk(os.path.join(self.a.hdb, "imported")):
+            assert not {".d.before", ".d.tmp"} & set(files), f"left over in {folder}"
+
     def check_imported(self):
         """The current view loads, and holds what stood there; what was missing is empty or null."""
+        self.check_names()
         db = kdbfiles.load_db(os.path.join(self.a.hdb, "current"))
         parts = dict((os.path.basename(p), p) for _, p in db.partitions)
         assert sorted(parts) == sorted({p for p, _ in self.held}), f"partitions {sorted(parts)}"
@@ -244,11 +274,6 @@ class Database:
                 wanted = [c["name"] for c in spec["columns"]]
                 assert after.names() == wanted, f"{part}/{table}: {after.names()}"
                 assert (part, table) in self.held or after.rows == 0, f"{part}/{table}: rows"
-        left = set(os.listdir(self.a.hdb)) - {"current", "data", "imported", "seg", "sym",
-                                              "siltstone.json"}
-        assert all(n.startswith("hdb.") for n in left), f"left over: {sorted(left)}"
-        for folder, _, files in os.walk(os.path.join(self.a.hdb, "imported")):
-            assert not {".d.before", ".d.tmp"} & set(files), f"left over in {folder}"
 
 
 def check_table(before, after, where):

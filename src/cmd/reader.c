@@ -14,6 +14,9 @@
  * loop thread. At most `threads` run at once, the others wait in line; beyond READER_QUEUE_MAX they
  * are refused (E_BUSY).
  *
+ * Over a folder that nobody manages (`silt da DIR`) there is neither stream nor view to follow: the
+ * database is opened at the start and anew at SIGHUP and .silt.reload (plain_base.h).
+ *
  * Answer of .kxi.getData: (header; payload); the header's rc and ac are 0, or tell the error whose
  * text is ai (K27).
  */
@@ -27,6 +30,8 @@
 #include "cmd/catalogue.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
+#include "cmd/plain_base.h"
+#include "os/dir.h"
 #include "os/fault.h"
 #include "os/loop.h"
 #include "os/now.h"
@@ -39,6 +44,7 @@
 #include "serve/server.h"
 #include "stream/tail.h"
 
+#define READER_PORT        5080 /* over a folder, when no port is given */
 #define READER_POLL_MS     5
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
@@ -59,7 +65,7 @@ typedef struct {
 
 typedef struct {
     OptionsCommon options;
-    const char *instance;
+    const char *instance, *host;
     Config config;
     const ConfigDap *dap;
     Loop *loop;
@@ -75,6 +81,9 @@ typedef struct {
     bool tailing, ready;
     u64 target; /* durable position at start: ready when reached */
     QuerySource source;
+    const char *folder; /* of a database that nobody manages; NULL = an assembly's */
+    PlainBase *plain;   /* the same, open */
+    ConfigDap own;      /* where that is served */
     LoopTimer timer;
     i64 looked; /* monotonic time of the last look at `current` */
     u32 running, threads;
@@ -96,7 +105,8 @@ struct Query {
     Call *call;
     Request request;
     ReaderDomain *domain;
-    u64 view; /* the number of the view it reads; 0 before it runs */
+    PlainBase *plain; /* the one that it was parsed for; NULL = an assembly's database */
+    u64 view;         /* the number of the view it reads; 0 before it runs */
     Run *run;
     Buf answer;
     Err err;
@@ -104,7 +114,8 @@ struct Query {
     i64 began;
     RunStats stats;
     Str corr;
-    bool bare; /* answer with the table alone: a q text */
+    bool bare;    /* answer with the table alone: a q text */
+    bool counted; /* the table has one cell, which is the answer */
 };
 
 static void start_queries(Reader *r);
@@ -114,6 +125,12 @@ static void domain_release(ReaderDomain *d)
     if (d == NULL || --d->uses > 0) return;
     domain_close(&d->domain);
     free(d);
+}
+
+static void query_free(Query *q)
+{
+    plain_base_release(q->plain);
+    free(q);
 }
 
 /* Loads the domain as far as a view needs it. */
@@ -244,6 +261,7 @@ static Err catch_up(Reader *r, u32 most)
 {
     Err err = E_OK;
     bool newer = false;
+    if (r->folder != NULL) return E_OK;
     Err followed = r->tailing ? follow_stream(r, most) : E_OK;
     if (followed != E_OK && followed != E_LIMIT) return followed;
     TRY(newer_view(r, &newer));
@@ -293,6 +311,11 @@ static Value header(const Query *q, Arena *a, i64 rc, i64 ac, Str text)
 static Err encode(Query *q, const Value *payload)
 {
     Arena *a = &q->call->arena;
+    Value cell;
+    if (q->counted) {
+        cell = value_at(&payload->as.table.cols[0], 0);
+        payload = &cell;
+    }
     if (q->bare) return wire_message(&q->answer, WIRE_RESPONSE, payload, q->call->capability);
     Value h = header(q, a, 0, 0, STR(""));
     if (call_wants_q(q->call)) {
@@ -360,7 +383,7 @@ static void query_after(void *arg)
                   call_wants_q(q->call) ? "application/octet-stream" : "application/json",
                   &q->answer);
     buf_free(&q->answer);
-    free(q);
+    query_free(q);
     start_queries(r);
 }
 
@@ -377,15 +400,16 @@ static void start_queries(Reader *r)
         if (err == E_OK) err = catch_up(r, UINT32_MAX);
         if (err == E_LIMIT)
             err = fail(E_BUSY, "live rows have reached memoryLimit; the next interval makes room");
-        if (err == E_OK) err = run_prepare(&r->source, &q->request, &q->call->arena, &q->run);
+        QuerySource *source = q->plain != NULL ? &q->plain->source : &r->source;
+        if (err == E_OK) err = run_prepare(source, &q->request, &q->call->arena, &q->run);
         if (err != E_OK) {
             answer_failure(q, err, fail_text());
-            free(q);
+            query_free(q);
             continue;
         }
-        q->view = r->view->number;
+        q->view = source->view->number;
         q->domain = r->domain;
-        q->domain->uses++;
+        if (q->domain != NULL) q->domain->uses++;
         r->running++;
         list_append(&r->active, &q->link);
         loop_work(r->loop, query_work, query_after, q);
@@ -460,13 +484,16 @@ static void find_corr(Query *q, const Value *args)
     if (corr != NULL && value_text(corr, &text)) q->corr = text;
 }
 
-/* Rows in the view of a table. */
+/* Rows in the view of a table; null when they are not all counted. */
 static u64 view_rows(const View *v, PartKind kind, const char *table)
 {
     u64 at = 0, rows = 0;
     for (const Part *p; (p = view_next(v, kind, &at)) != NULL;) {
         const PartTable *t = view_part_table(p, table);
-        if (t != NULL) rows += t->rows;
+        if (t == NULL) continue;
+        u64 some = __atomic_load_n(&t->rows, __ATOMIC_RELAXED);
+        if (some == PART_UNCOUNTED) return (u64)Q_NULL_LONG;
+        rows += some;
     }
     return rows;
 }
@@ -482,6 +509,8 @@ static Query *query_make(Reader *r, Call *call)
     }
     q->reader = r;
     q->call = call;
+    q->plain = r->plain;
+    if (q->plain != NULL) q->plain->uses++;
     q->began = now_mono();
     return q;
 }
@@ -496,7 +525,7 @@ static void query_enqueue(Query *q, Err err)
         err = fail(E_BUSY, "%u queries wait", r->queued);
     if (err != E_OK) {
         answer_failure(q, err, fail_text());
-        free(q);
+        query_free(q);
         return;
     }
     list_append(&r->queue, &q->link);
@@ -522,6 +551,17 @@ static void on_get_data(void *ctx, Call *call)
     query_enqueue(q, err);
 }
 
+/* The argument agg that counts a table's rows. */
+static Value count_agg(const Schema *s, Arena *a)
+{
+    Value agg = value_list(a, 1), one = value_list(a, 3);
+    vec_value(&one.as.vec)[0] = value_symbol("rows");
+    vec_value(&one.as.vec)[1] = value_symbol("count");
+    vec_value(&one.as.vec)[2] = value_symbol(s->columns[0].name);
+    vec_value(&agg.as.vec)[0] = one;
+    return agg;
+}
+
 /* `select from T` and `count T` as getData would be asked. */
 static void ask_text(Reader *r, Call *call, const Catalogue *c)
 {
@@ -531,6 +571,8 @@ static void ask_text(Reader *r, Call *call, const Catalogue *c)
     Value args = value_dict(&call->arena, 3);
     value_put(&args, "table", value_symbol(c->schema->name));
     if (c->limited) value_put(&args, "limit", value_long(c->limit));
+    q->counted = c->kind == CATALOGUE_COUNT;
+    if (q->counted) value_put(&args, "agg", count_agg(c->schema, &call->arena));
     query_enqueue(q, getdata_parse(&args, &r->config.tables, &call->arena, &q->request));
 }
 
@@ -558,7 +600,7 @@ static bool on_text(void *ctx, Call *call)
         call_fail(call, err);
         return true;
     }
-    if (c.kind == CATALOGUE_SELECT) {
+    if (c.kind == CATALOGUE_SELECT || (c.kind == CATALOGUE_COUNT && r->folder != NULL)) {
         ask_text(r, call, &c);
         return true;
     }
@@ -694,6 +736,53 @@ static void collect(void *arg)
         metric_set(metric_get(all[i].kind, all[i].name, "", all[i].help), all[i].value);
 }
 
+/* ---- a database that nobody manages */
+
+static Err open_plain(Reader *r)
+{
+    PlainBase *b = NULL;
+    Err err = plain_base_open(&b, r->folder, r->view == NULL ? 1 : r->view->number + 1);
+    if (err != E_OK) return err;
+    const Plain *p = &b->db->plain;
+    for (u32 i = 0; i < p->note_count; i++)
+        log_event(LOG_WARN, "da.odd", "%s: %s: %s", p->notes[i].path, p->notes[i].rule,
+                  p->notes[i].text);
+    plain_base_release(r->plain);
+    r->plain = b;
+    r->view = b->source.view;
+    r->config.tables = b->db->tables;
+    r->ready = true;
+    log_event(LOG_INFO, "da.opened", "%s: %u partitions, %u tables", r->folder, p->part_count,
+              b->db->tables.count);
+    return E_OK;
+}
+
+/* .silt.reload, POST /v1/reload: partitions and tables that are new. Queries that run or wait keep
+ * what they were asked of; when it fails, all others do, too. */
+static void on_reload(void *ctx, Call *call)
+{
+    Reader *r = ctx;
+    Err err = open_plain(r);
+    if (err != E_OK) {
+        call_fail(call, err);
+        return;
+    }
+    r->reloads++;
+    Value v = value_long((i64)r->view->number);
+    call_value(call, &v);
+}
+
+static void on_hangup(void *arg, int signo)
+{
+    Reader *r = arg;
+    (void)signo;
+    Err err = open_plain(r);
+    if (err != E_OK)
+        log_fail(LOG_ERROR, "da.reload", err);
+    else
+        r->reloads++;
+}
+
 static void on_signal(void *arg, int signo)
 {
     Reader *r = arg;
@@ -746,10 +835,10 @@ static Err follow(Reader *r)
     return err;
 }
 
-static Err start(Reader *r)
+/* Opens what an assembly describes. */
+static Err start_managed(Reader *r)
 {
     Err err = E_OK;
-    TRY(loop_make(&r->loop));
     root_init(&r->root, r->config.name, r->config.idb->base, r->config.hdb->base,
               r->config.source->log_path, r->config.date_tiers, r->config.date_tier_count);
     view_cache_init(&r->cache, &r->root);
@@ -765,8 +854,29 @@ static Err start(Reader *r)
     r->source.tables = &r->config.tables;
     r->source.views = &r->cache;
     r->source.live = r->live;
-    r->threads = r->dap->threads == 0 ? (u32)proc_cpus() : r->dap->threads;
     r->source.threads = proc_cpus();
+done:
+    return err;
+}
+
+static Err start_plain(Reader *r)
+{
+    Err err = E_OK;
+    static const ApiEntry entries[] = {
+        {".silt.reload", "POST", "/v1/reload", on_reload, "opens the database anew"}, {0}};
+    TRY(open_plain(r));
+    api_add(entries, r);
+    TRY(loop_signal(r->loop, SIGHUP, on_hangup, r));
+done:
+    return err;
+}
+
+static Err start(Reader *r)
+{
+    Err err = E_OK;
+    TRY(loop_make(&r->loop));
+    TRY(r->folder != NULL ? start_plain(r) : start_managed(r));
+    r->threads = r->dap->threads == 0 ? (u32)proc_cpus() : r->dap->threads;
     static const ApiEntry entries[] = {
         {".kxi.getData", "POST", "/data", on_get_data,
          "rows of a table: (arguments; callback; options)"},
@@ -799,7 +909,7 @@ static void query_drop(Query *q)
     list_remove(&q->link);
     buf_free(&q->answer);
     call_fail(q->call, fail(E_CLOSED, "the reader is stopping"));
-    free(q);
+    query_free(q);
 }
 
 static void stop(Reader *r)
@@ -819,31 +929,21 @@ static void stop(Reader *r)
     }
     live_free(r->live);
     tail_close(&r->tail);
-    if (r->view != NULL) view_close(&r->cache, r->view);
+    if (r->view != NULL && r->folder == NULL) view_close(&r->cache, r->view);
+    plain_base_release(r->plain);
     run_cache_free(r->source.cache);
     domain_release(r->domain);
     view_cache_free(&r->cache);
     root_close(&r->root);
 }
 
-int reader_main(int argc, char **argv)
+/* Reads the assembly and chooses the instance. */
+static Err configure(Reader *r)
 {
     Err err = E_OK;
     ConfigSource source;
     ConfigFinding *findings = NULL;
     u32 count = 0;
-    Reader *r = calloc(1, sizeof *r);
-    if (r == NULL) return fail_exit(E_MEMORY);
-    list_init(&r->queue);
-    list_init(&r->active);
-    Option options[] = {OPTIONS_COMMON(r->options),
-                        {"instance", "NAME", &r->instance, NULL, "which of dap.instances (KXI_SC)"},
-                        {0}};
-    TRY(options_parse(&argc, argv, options));
-    if (argc > 1) TRY(fail(E_USAGE, "silt da takes one assembly file"));
-    r->options.file = argc == 1 ? argv[0] : NULL;
-    TRY(options_log(&r->options, "da"));
-    TRY(fault_init("da"));
     TRY(options_source(&r->options, &source));
     TRY(config_load(&r->config, &source, &findings, &count));
     TRY(config_supported(&r->config));
@@ -853,6 +953,49 @@ int reader_main(int argc, char **argv)
     if (r->dap == NULL)
         TRY(fail(E_USAGE, "%s: elements.dap.instances: V-19: there is no instance %s",
                  r->config.file, r->instance == NULL ? "" : r->instance));
+done:
+    return err;
+}
+
+/* A folder needs no assembly: only a port, and that is the option's. */
+static Err configure_plain(Reader *r)
+{
+    i64 port = READER_PORT;
+    if (r->options.da_port != NULL) {
+        Err err = options_number("da-port", r->options.da_port, 0, 65535, &port);
+        if (err != E_OK) return err;
+    }
+    r->folder = r->options.file;
+    r->config.name = r->folder;
+    r->own = (ConfigDap){.name = r->instance == NULL ? "da" : r->instance,
+                         .host = r->host == NULL ? "127.0.0.1" : r->host,
+                         .port = (u16)port};
+    r->dap = &r->own;
+    return E_OK;
+}
+
+int reader_main(int argc, char **argv)
+{
+    Err err = E_OK;
+    DirKind kind = DIR_ABSENT;
+    Reader *r = calloc(1, sizeof *r);
+    if (r == NULL) return fail_exit(E_MEMORY);
+    list_init(&r->queue);
+    list_init(&r->active);
+    Option options[] = {
+        OPTIONS_COMMON(r->options),
+        {"instance", "NAME", &r->instance, NULL, "which of dap.instances (KXI_SC)"},
+        {"host", "NAME", &r->host, NULL, "where to listen, over a folder (127.0.0.1)"},
+        {0}};
+    TRY(options_parse(&argc, argv, options));
+    if (argc > 1) TRY(fail(E_USAGE, "silt da takes one assembly file or folder"));
+    r->options.file = argc == 1 ? argv[0] : NULL;
+    TRY(options_log(&r->options, "da"));
+    TRY(fault_init("da"));
+    if (r->options.file != NULL) TRY(dir_kind(r->options.file, true, &kind));
+    TRY(kind == DIR_FOLDER ? configure_plain(r) : configure(r));
+    if (kind != DIR_FOLDER && r->host != NULL)
+        TRY(fail(E_USAGE, "--host %s: an assembly says where its readers listen", r->host));
     r->started = now_mono();
     TRY(start(r));
     loop_run(r->loop);

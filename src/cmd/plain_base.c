@@ -19,7 +19,7 @@ static void fill_source(PlainBase *b)
     s->views = &b->db->cache;
     s->view = b->db->view;
     s->domain = b->db->domain_count > 0 ? &b->db->domains[0] : &none;
-    s->domain_name = b->db->domain_count > 0 ? b->db->domain_names[0] : NULL;
+    s->domain_name = b->db->domain_count > 0 ? b->db->domain_names[0] : "";
     s->dates = true;
     s->threads = proc_cpus();
     s->more_names = b->db->domain_names + 1;

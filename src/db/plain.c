@@ -13,8 +13,8 @@
  * one call each. So opening costs a listing a folder and nothing a part. Listings live in a scratch
  * arena; what stays is a name, a path and a value a partition.
  *
- * In a column that is empty and untyped in the model, the type is looked for in older partitions,
- * PLAIN_LOOKBACK of them.
+ * The type of a column that is empty and untyped in the model, or cannot be read there, is looked
+ * for in older partitions, PLAIN_LOOKBACK of them.
  */
 #include "db/plain.h"
 
@@ -218,7 +218,11 @@ static Err read_column(PlainColumn *c, const char *path, Arena *a)
     c->domain = NULL;
     c->rows = 0;
     Err err = column_open_on_need(&column, path);
-    if (err != E_OK) return err;
+    if (err != E_OK) {
+        c->code = err;
+        c->why = arena_text(a, fail_text(), strlen(fail_text()));
+        return err;
+    }
     c->type = column.type;
     c->attr = column.attr;
     c->wide = column.wide;
@@ -266,11 +270,10 @@ static void note_columns(Plain *p, const PlainTable *t)
 {
     Arena scratch = {0};
     for (u32 i = 0; i < t->column_count; i++) {
-        PlainColumn c = t->columns[i];
-        if (c.type != PLAIN_UNKNOWN) continue;
-        char *path = dir_join(&scratch, t->path, c.name, NULL);
-        Err err = read_column(&c, path, &scratch);
-        if (err != E_OK) note_failure(p, PLAIN_BREAKS, "column", path, err);
+        const PlainColumn *c = &t->columns[i];
+        if (c->type != PLAIN_UNKNOWN) continue;
+        char *path = dir_join(&scratch, t->path, c->name, NULL);
+        note_failure(p, PLAIN_BREAKS, "column", path, fail(c->code, "%s", c->why));
     }
     arena_free(&scratch);
 }
@@ -573,7 +576,7 @@ static void look_back(Plain *p, const PlainTable *t, PlainColumn *c)
 {
     Arena scratch = {0};
     u32 looks = 0;
-    for (u32 i = p->part_count; i > 0 && looks < PLAIN_LOOKBACK; i--, looks++) {
+    for (u32 i = p->part_count - 1; i > 0 && looks < PLAIN_LOOKBACK; i--, looks++) {
         PlainColumn older = {.name = c->name};
         char *path = dir_join(&scratch, p->parts[i - 1].path, t->name, c->name, NULL);
         if (read_column(&older, path, &p->memory) != E_OK || older.type == QT_LIST) continue;
@@ -608,7 +611,8 @@ static Err take_model(Plain *p)
     for (u32 i = 0; i < p->table_count; i++) {
         for (u32 k = 0; k < p->tables[i].column_count; k++) {
             PlainColumn *c = &p->tables[i].columns[k];
-            if (c->type == QT_LIST && c->rows == 0) look_back(p, &p->tables[i], c);
+            bool open = c->type == QT_LIST && c->rows == 0;
+            if (open || c->type == PLAIN_UNKNOWN) look_back(p, &p->tables[i], c);
         }
     }
 done:

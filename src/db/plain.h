@@ -71,6 +71,8 @@ typedef struct {
     bool wide, old, zipped;
     const char *domain; /* QT_ENUM: its name, else NULL */
     u64 rows;           /* in the file that was looked at */
+    const char *why;    /* PLAIN_UNKNOWN: what is wrong with the file */
+    Err code;
 } PlainColumn;
 
 /* A splayed table: of the model partition, or in the root. */
@@ -138,8 +140,7 @@ typedef struct {
 MUST_USE Err plain_look(const PlainPart *part, Arena *a, PlainLook *look);
 
 /* Reads `.d` and each column's header of a splayed table, into the arena. E_NOT_FOUND when it has
- * no `.d`. Columns that cannot be read are PLAIN_UNKNOWN, the last failure tells the last of
- * them. */
+ * no `.d`. Columns that cannot be read are PLAIN_UNKNOWN. */
 MUST_USE Err plain_table_read(PlainTable *t, Arena *a);
 
 /* The table of a name among the partitioned ones, NULL when absent. */

@@ -139,6 +139,7 @@ static void take_table(PlainView *v, const PlainTable *t, PlainKind kind)
         *to = (SchemaColumn){.name = from->name, .type = plain_view_type(from)};
         to->attr[PLACE_DISK] = from->attr;
         to->anymap = to->type == QT_LIST;
+        if (from->type == PLAIN_UNKNOWN) to->unreadable = from->why;
     }
     add_schema(v, s);
 }

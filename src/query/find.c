@@ -145,8 +145,8 @@ static const Column *parted_column(const ScanPiece *p, i32 slot)
 
 static Err bad_key(const ScanPiece *p)
 {
-    return fail(E_CORRUPT, "%s/%s: a parted symbol's index is beyond the domain", p->part->path,
-                p->table->name);
+    return fail(E_CORRUPT, "%s/%s: a parted symbol's index is beyond the domain%s", p->part->path,
+                p->table->name, p->part->plain ? " (P-18)" : "");
 }
 
 static i64 key_of(const Column *c, u64 k)

@@ -2,8 +2,8 @@
  * loose: counting, opening, and what stands for columns without a file.
  *
  * A part has the rows of the first column that its own `.d` names, as kdb+ counts since 3.3
- * (kdb-files.md 8.4). The number is kept in the view's PartTable; queries on several threads may
- * both count and store the same.
+ * (kdb-files.md 8.4); when its file is lost, of the first that is there. The number is kept in the
+ * view's PartTable; queries on several threads may both count and store the same.
  *
  * A column without a file is SCAN_CONST: one block of its value for all rows. Nulls are the plan's,
  * one block a slot; the value of the part's folder is the column's own block, of no more elements
@@ -134,18 +134,18 @@ static Err count_rows(ScanPiece *piece)
     if (piece->rows != PART_UNCOUNTED) return E_OK;
     u64 rows = 0;
     err = read_names(piece, &scratch, &names, &count);
-    if (err == E_OK && count > 0) {
-        if (str_find(str_of(names[0]), '/') >= 0)
+    bool absent = err == E_NOT_FOUND;
+    if (!absent) TRY(err);
+    err = absent || count == 0 ? E_OK : E_NOT_FOUND;
+    for (u32 i = 0; i < count && err == E_NOT_FOUND; i++) {
+        if (str_find(str_of(names[i]), '/') >= 0)
             TRY(fail(E_CORRUPT, "%s/%s/.d: a name that no file can have", piece->part->path,
                      t->name));
-        TRY(join(path, piece, names[0]));
+        TRY(join(path, piece, names[i]));
         err = column_open_on_need(&c, path);
-        if (err == E_NOT_FOUND) err = fail(E_CORRUPT, "%s: the column's file is missing", path);
-        TRY(err);
         rows = c.rows;
-    } else if (err == E_NOT_FOUND) {
-        err = E_OK;
     }
+    if (err == E_NOT_FOUND) err = fail(E_CORRUPT, "%s: the column's file is missing", path);
     TRY(err);
     if (rows > BOUND_ROWS_MAX)
         TRY(fail(E_LIMIT, "%s/%s: more than %llu rows in one part", piece->part->path, t->name,

@@ -128,8 +128,8 @@ const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out)
 
 static Err bad_index(const ScanPiece *p)
 {
-    return fail(E_CORRUPT, "%s/%s: a symbol's index is beyond the domain", p->part->path,
-                p->table->name);
+    return fail(E_CORRUPT, "%s/%s: a symbol's index is beyond the domain%s", p->part->path,
+                p->table->name, p->part->plain ? " (P-18)" : "");
 }
 
 /* Whether all indices are those of names: none is null or beyond the domain. */

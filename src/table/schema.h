@@ -19,6 +19,7 @@ typedef struct {
     int type;         /* QT_* (1..19, QT_SYMBOL, QT_NESTED + t, QT_LIST mixed) */
     u8 attr[PLACE_COUNT];
     bool anymap;
+    const char *unreadable; /* why queries cannot read it (plain databases); NULL = they can */
     const char *old_name, *backfill, *foreign, *description; /* NULL = absent */
 } SchemaColumn;
 

@@ -119,7 +119,7 @@ MUST_USE Err config_load(Config *c, const ConfigSource *source, ConfigFinding **
 /* The reader instance of a name (V-19), NULL when there is none. */
 const ConfigDap *config_dap(const Config *c, const char *name);
 
-/* Refuses, by name, what `silt up` cannot do yet (compression, further tiers, object stores, tp,
+/* Refuses, by name, what `silt up` cannot do yet (further tiers, object stores, tp,
  * ...): E_UNSUPPORTED lists all of them in its text, each as "line N: path: feature". Grows shorter
  * with every release. */
 MUST_USE Err config_supported(const Config *c);

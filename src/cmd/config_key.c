@@ -251,7 +251,9 @@ static const ConfigKey keys[] = {
      .help = "How much it keeps; whichever limit is reached first counts. An empty map is as good "
              "as none. Not for ordinal tiers."},
     {CONFIG_KEY_TIER, "compression", CONFIG_KEY_SECTION, OPT, .inner = CONFIG_KEY_COMPRESSION,
-     .help = "How files are compressed. Only date tiers are."},
+     .help =
+         "How the columns of date partitions are compressed when they are written; what is there "
+         "stays as it is until rows join it. Only date tiers are compressed."},
     {CONFIG_KEY_TIER, "inventory", CONFIG_KEY_SECTION, OPT, .inner = CONFIG_KEY_INVENTORY,
      .help = "Index file of an object store."},
     {CONFIG_KEY_TIER, "index", CONFIG_KEY_INT, OPT, .preset = "0", .low = "-1000000",
@@ -290,10 +292,12 @@ static const ConfigKey keys[] = {
 
     {CONFIG_KEY_COMPRESSION, "algorithm", CONFIG_KEY_CHOICE, OPT, .preset = "none",
      .choices = "none qipc gzip snappy lz4hc zstd", .field = AT(Tier, codec), .rule = "V-15",
-     .help = "The codec."},
+     .help = "The codec. Blocks that it does not make smaller are stored as they are."},
     {CONFIG_KEY_COMPRESSION, "block", CONFIG_KEY_INT, OPT, .otherwise = "required unless none",
      .low = "12", .high = "20", .field = AT(Tier, block_log2), .rule = "V-15",
-     .help = "Logarithm to base 2 of the logical block's size."},
+     .help =
+         "Logarithm to base 2 of the logical block's size: what a query inflates at least. 17 is a "
+         "good choice."},
     {CONFIG_KEY_COMPRESSION, "level", CONFIG_KEY_INT, OPT,
      .otherwise = "qipc and snappy 0, gzip 6, lz4hc 9, zstd 3", .low = "-7", .high = "22",
      .field = AT(Tier, level), .rule = "V-15",

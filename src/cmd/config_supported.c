@@ -62,8 +62,6 @@ static Err refuse_tier(Refusals *r, const Config *c, const Tier *t, const YamlNo
     Err err = E_OK;
     const YamlNode *timezone = yaml_find(yaml_find(node, "schedule"), "timezone");
     if (t->object) TRY(refuse(r, node, "store", "object stores are not there yet"));
-    if (t->codec != TIER_RAW)
-        TRY(refuse(r, yaml_find(node, "compression"), "algorithm", "compression is not there yet"));
     if (t->retain_count || t->retain_pct) {
         const char *key = t->retain_count ? "time" : "sizePct";
         TRY(refuse(r, yaml_find(node, "retain"), key,

@@ -31,6 +31,7 @@
 #include "cmd/config.h"
 #include "cmd/options.h"
 #include "cmd/plain_base.h"
+#include "column/image.h"
 #include "os/dir.h"
 #include "os/fault.h"
 #include "os/loop.h"
@@ -708,6 +709,8 @@ static void on_metrics(void *ctx, Call *call)
 static void collect(void *arg)
 {
     const Reader *r = arg;
+    u64 blocks, whole;
+    image_memory(&blocks, &whole);
 
     const struct {
         MetricKind kind;
@@ -729,6 +732,9 @@ static void collect(void *arg)
          r->live ? (f64)live_rows(r->live, ~0u) : 0},
         {METRIC_GAUGE, "silt_da_live_bytes", "memory of live rows",
          r->live ? (f64)live_bytes(r->live, ~0u) : 0},
+        {METRIC_COUNTER, "silt_da_inflated_blocks", "blocks of compressed columns inflated",
+         (f64)image_inflated()},
+        {METRIC_GAUGE, "silt_da_inflated_bytes", "inflated blocks in memory", (f64)blocks},
         {METRIC_GAUGE, "silt_memory_bytes", "resident anonymous memory", (f64)proc_memory()},
     };
 

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
+#include "column/image.h"
 #include "db/publish.h"
 #include "os/dir.h"
 #include "os/fault.h"
@@ -355,6 +356,7 @@ int worker_main(int argc, char **argv)
     if (mallopt(M_MMAP_THRESHOLD, WORKER_LARGE) != 1)
         log_event(LOG_WARN, "worker.memory", "mallopt is refused");
     TRY(load(w));
+    image_cache_bound(w->config.memory_max / 8);
     TRY(eoi ? run_eoi(w) : eod ? run_eod(w) : run_dbm(w));
 done:
     if (err == E_CLOSED)

@@ -5,9 +5,10 @@
  * it, and its slices of late parts. For each day and table these are runs in order of stream
  * position, merged by sortColsDisk into <store>/<date>/<view>/<table>. A run is in order already
  * when sortColsDisk begins like the order it was written in; else it is looked at, and sorted into
- * pieces in the spill folder when it is not. Tables that only the old date part has (they left the
- * configuration) are carried over by hard links, so nothing is lost (O-65); an imported part may
- * lie on another device, whose files are copied.
+ * pieces in the spill folder when it is not. Compressed parts are inflated block by block as the
+ * merge goes on. Tables that only the old date part has (they left the configuration) are carried
+ * over by hard links, so nothing is lost (O-65); an imported part may lie on another device, whose
+ * files are copied.
  *
  * Failure: folders made here are removed; the view did not change. Memory: the merges' chunks, and
  * the piece being sorted, each bounded by memory_max. Threads: eodPeachLevel decides what runs on
@@ -199,6 +200,7 @@ static Err open_source(const Task *t, const Source *s, u32 number, Arena *a, Mer
     run->from = s->from;
     run->to = s->to;
     TRY(splay_open(run->splay, dir_join(a, s->part->path, t->schema->name, NULL)));
+    splay_on_need(run->splay);
     *runs = run;
     *count = 1;
     if (!sorted) TRY(merge_is_sorted(t->schema, PLACE_DISK, t->options->domain, run, &sorted));
@@ -234,6 +236,19 @@ static Err close_runs(const Task *t, MergeRun *runs, u32 count)
     return err;
 }
 
+/* How the tier of a new date part is compressed. */
+static CodecChoice codec_of(const Task *t)
+{
+    const Part *old = t->date->existing;
+    const Tier *tier = &t->options->root->tiers[old != NULL ? old->tier : 0];
+    _Static_assert((int)TIER_RAW == CODEC_NONE && (int)TIER_QIPC == CODEC_QIPC &&
+                       (int)TIER_GZIP == CODEC_GZIP && (int)TIER_SNAPPY == CODEC_SNAPPY &&
+                       (int)TIER_LZ4HC == CODEC_LZ4HC && (int)TIER_ZSTD == CODEC_ZSTD,
+                   "tiers and codecs count alike");
+    if (tier->codec == TIER_RAW) return (CodecChoice){0};
+    return (CodecChoice){(int)tier->codec, tier->level, tier->block_log2};
+}
+
 /* Merges one table of one date. */
 static Err stage_table(Task *t)
 {
@@ -266,6 +281,7 @@ static Err stage_table(Task *t)
                           .rows_hint = rows,
                           .chunk_rows = t->options->chunk_rows,
                           .threads = t->options->threads,
+                          .codec = codec_of(t),
                           .sums = &t->sums};
     TRY(merge_open(&m, &target));
     TRY(merge_add(&m, runs, run_count));

@@ -13,6 +13,10 @@
  * Short spans are gathered before they go to a column, which then takes thousands of rows in a
  * call.
  *
+ * Compressed runs are read by asking for rows. Keys are looked at one by one from many places, so
+ * an error of reading one is kept in the Merge: the comparison says "equal", and the next rows that
+ * would be emitted end the merge instead.
+ *
  * Invariants: a span never reaches beyond its run's range; spans of one run ascend; equal keys keep
  * run order, then row order. Threads: the caller's, and the pool's while a chunk is copied, where
  * each task owns one column of the output.
@@ -26,6 +30,9 @@
 #include "q/symbol.h"
 
 #define MERGE_CHUNK_DEFAULT 500000u
+#define MERGE_CHUNK_ZIPPED                                                                         \
+    32768u             /* rows whose columns fit the room of blocks that wait (splay.h) */
+#define NEED_ROWS 8192 /* rows of a compressed run that are held at once */
 
 /* A piece of the output: `count` rows of a run beginning with row `from`. */
 typedef struct {
@@ -80,8 +87,28 @@ static int compare_f64(f64 a, f64 b)
     return (a > b) - (a < b);
 }
 
-/* Compares one key of two rows. */
-static int compare_key(const Work *w, const Column *a, u64 i, const Column *b, u64 j)
+/* Makes a key readable; false when it is not, which the merge remembers. */
+static bool hold(const Work *w, const Column *c, u64 row)
+{
+    Err err = column_need(c, row, row + 1);
+    if (err != E_OK && w->merge->failed == E_OK) w->merge->failed = err;
+    return err == E_OK;
+}
+
+/* The domain index of a row. */
+static i64 index_at(const Work *w, const Column *c, u64 row)
+{
+    i64 index = Q_NULL_LONG;
+    if (!column_on_need(c)) return column_index(c, row);
+    if (hold(w, c, row)) {
+        index = column_index(c, row);
+        column_done(c, row, row + 1);
+    }
+    return index;
+}
+
+/* Compares one key of two rows that are readable. */
+static int compare_held(const Work *w, const Column *a, u64 i, const Column *b, u64 j)
 {
     switch (a->type) {
     case QT_ENUM:
@@ -100,6 +127,20 @@ static int compare_key(const Work *w, const Column *a, u64 i, const Column *b, u
     case QT_TIMESPAN: return compare_i64(((const i64 *)a->data)[i], ((const i64 *)b->data)[j]);
     default: return compare_i64(((const i32 *)a->data)[i], ((const i32 *)b->data)[j]);
     }
+}
+
+/* Compares one key of two rows. */
+static int compare_key(const Work *w, const Column *a, u64 i, const Column *b, u64 j)
+{
+    int c = 0;
+    if (!column_on_need(a) && !column_on_need(b)) return compare_held(w, a, i, b, j);
+    if (!hold(w, a, i)) return 0;
+    if (hold(w, b, j)) {
+        c = compare_held(w, a, i, b, j);
+        column_done(b, j, j + 1);
+    }
+    column_done(a, i, i + 1);
+    return c;
 }
 
 /* Compares two rows by the keys from key_from on. */
@@ -136,7 +177,7 @@ static Err flush(Work *w)
     m->out.rows = m->rows;
     w->pending = 0;
     w->span_count = 0;
-    return err;
+    return err == E_OK ? splay_out_deflate(&m->out) : err;
 }
 
 static Err span_put(Work *w, u32 run, u64 from, u32 count)
@@ -166,6 +207,7 @@ static Err emit(Work *w, u32 run, u64 count)
 {
     Cursor *c = &w->cursors[run];
     ASSERT(count <= c->end - c->at);
+    if (w->merge->failed != E_OK) return w->merge->failed;
     while (count > 0) {
         u64 n = MIN(count, w->chunk - w->pending);
         Err err = span_put(w, run, c->at, (u32)n);
@@ -221,11 +263,13 @@ done:
 static Err append_lists(ColumnOut *out, const Column *c, u64 from, u64 rows)
 {
     Err err = E_OK;
-    for (u64 r = from; r < from + rows; r++) {
+    for (u64 r = from; r < from + rows && err == E_OK; r++) {
         const void *elements = NULL;
         u64 n = 0;
-        TRY(column_row(c, r, &elements, &n));
-        TRY(column_append_row(out, elements, n));
+        TRY(column_need(c, r, r + 1));
+        err = column_row(c, r, &elements, &n);
+        if (err == E_OK) err = column_append_row(out, elements, n);
+        column_done(c, r, r + 1);
     }
 done:
     return err;
@@ -242,6 +286,37 @@ static void widen_times(Merge *m, const i64 *t, u64 rows)
     m->time_max = high;
 }
 
+/* Copies rows of one column that are readable. */
+static Err copy_rows(const Work *w, Gather *g, const Column *c, u64 i, u64 from, u64 rows)
+{
+    Err err = E_OK;
+    if (c->type >= QT_NESTED || c->type == QT_LIST)
+        err = append_lists(g->out, c, from, rows);
+    else if (c->type == QT_ENUM && !c->wide)
+        err = gather_narrow(g, c, from, rows);
+    else
+        err = gather_rows(g, (const u8 *)c->data + from * g->width, rows);
+    if (err == E_OK && w->schema->prtn == (i32)i)
+        widen_times(w->merge, (const i64 *)c->data + from, rows);
+    return err;
+}
+
+/* Copies a span of one column. */
+static Err copy_span(const Work *w, Gather *g, const Column *c, u64 i, const Span *span)
+{
+    Err err = E_OK;
+    if (!column_on_need(c)) return copy_rows(w, g, c, i, span->from, span->count);
+    for (u64 at = span->from, end = at + span->count, n; at < end; at += n) {
+        n = MIN(end - at, NEED_ROWS);
+        TRY(column_need(c, at, at + n));
+        err = copy_rows(w, g, c, i, at, n);
+        column_done(c, at, at + n);
+        if (err != E_OK) return err;
+    }
+done:
+    return err;
+}
+
 /* Writes the spans of one column. */
 static Err copy_spans(void *arg, u64 i)
 {
@@ -255,15 +330,7 @@ static Err copy_spans(void *arg, u64 i)
     g.room = g.width == 0 ? 0 : sizeof g.bytes / g.width;
     for (u64 s = 0; s < w->span_count; s++) {
         const Span *span = &w->spans[s];
-        const Column *c = w->cursors[span->run].cols[i];
-        if (c->type >= QT_NESTED || c->type == QT_LIST)
-            TRY(append_lists(g.out, c, span->from, span->count));
-        else if (c->type == QT_ENUM && !c->wide)
-            TRY(gather_narrow(&g, c, span->from, span->count));
-        else
-            TRY(gather_rows(&g, (const u8 *)c->data + span->from * g.width, span->count));
-        if (w->schema->prtn == (i32)i)
-            widen_times(w->merge, (const i64 *)c->data + span->from, span->count);
+        TRY(copy_span(w, &g, w->cursors[span->run].cols[i], i, span));
     }
     TRY(gather_flush(&g));
 done:
@@ -337,15 +404,15 @@ static Err merge_heads(Work *w, u32 *heap, u32 count)
 
 /* Where the payload of a parted column says that the group at a cursor's head ends. False when it
  * says nothing, or what the rows at both ends contradict; the payload is not asked again then. */
-static bool group_known(Cursor *c, const Column *key, i64 index)
+static bool group_known(const Work *w, Cursor *c, const Column *key, i64 index)
 {
     if (c->part == UINT64_MAX) return false;
     while (c->part < key->key_count && (u64)key->offs[c->part + 1] <= c->at)
         c->part++;
     if (c->part < key->key_count && (u64)key->offs[c->part] <= c->at) {
         u64 end = MIN((u64)key->offs[c->part + 1], c->end);
-        bool next = end < c->end && column_index(key, end) == index;
-        if (column_index(key, end - 1) == index && !next) {
+        bool next = end < c->end && index_at(w, key, end) == index;
+        if (index_at(w, key, end - 1) == index && !next) {
             c->group_end = end;
             return true;
         }
@@ -358,18 +425,18 @@ static bool group_known(Cursor *c, const Column *key, i64 index)
 static void group_find(const Work *w, Cursor *c)
 {
     const Column *key = c->cols[w->sort[0]];
-    i64 index = column_index(key, c->at);
+    i64 index = index_at(w, key, c->at);
     c->rank = rank_of(w, index);
-    if (group_known(c, key, index)) return;
+    if (group_known(w, c, key, index)) return;
     u64 known = 1, step = 1, left = c->end - c->at;
-    while (known + step <= left && column_index(key, c->at + known + step - 1) == index) {
+    while (known + step <= left && index_at(w, key, c->at + known + step - 1) == index) {
         known += step;
         step *= 2;
     }
     u64 high = MIN(known + step - 1, left);
     while (known < high) {
         u64 mid = known + (high - known) / 2;
-        if (column_index(key, c->at + mid) == index)
+        if (index_at(w, key, c->at + mid) == index)
             known = mid + 1;
         else
             high = mid;
@@ -452,28 +519,36 @@ done:
     return err;
 }
 
+static Err mark_index(i64 index, u8 *used, u64 count)
+{
+    if (index == INT64_MIN) return E_OK;
+    if (index < 0 || (u64)index >= count)
+        return fail(E_CORRUPT, "an enumeration holds index %lld, but its domain has %llu names",
+                    (long long)index, (unsigned long long)count);
+    used[index] = 1;
+    return E_OK;
+}
+
 /* Marks the domain indices that occur in a key column between two rows. */
 static Err mark_indices(const Column *c, u64 from, u64 to, u8 *used, u64 count)
 {
+    Err err = E_OK;
     bool whole = from == 0 && to == c->rows && c->keys != NULL;
-    u64 n = whole ? c->key_count : to - from;
-    for (u64 i = 0; i < n; i++) {
-        i64 index;
-        if (!whole)
-            index = column_index(c, from + i);
-        else if (c->wide)
-            index = (i64)load_u64((const u8 *)c->keys + 8 * i);
-        else
-            index = load_i32((const u8 *)c->keys + 4 * i) == INT32_MIN
-                        ? INT64_MIN
-                        : load_i32((const u8 *)c->keys + 4 * i);
-        if (index == INT64_MIN) continue;
-        if (index < 0 || (u64)index >= count)
-            return fail(E_CORRUPT, "an enumeration holds index %lld, but its domain has %llu names",
-                        (long long)index, (unsigned long long)count);
-        used[index] = 1;
+    for (u64 i = 0; whole && i < c->key_count; i++) {
+        i64 index = c->wide ? (i64)load_u64((const u8 *)c->keys + 8 * i)
+                            : load_i32((const u8 *)c->keys + 4 * i);
+        TRY(mark_index(!c->wide && index == INT32_MIN ? INT64_MIN : index, used, count));
     }
-    return E_OK;
+    for (u64 at = from, n; !whole && at < to; at += n) {
+        n = MIN(to - at, NEED_ROWS);
+        TRY(column_need(c, at, at + n));
+        for (u64 i = at; i < at + n && err == E_OK; i++)
+            err = mark_index(column_index(c, i), used, count);
+        column_done(c, at, at + n);
+        TRY(err);
+    }
+done:
+    return err;
 }
 
 /* Orders by name the domain indices that occur in the enumerated keys of all runs. */
@@ -542,6 +617,7 @@ Err merge_open(Merge *m, const MergeTarget *t)
     if (err != E_OK) return err;
     err = splay_out_open(&m->out, t->path, t->schema, t->place, t->rows_hint);
     if (err == E_OK && t->sums != NULL) err = splay_out_sums(&m->out, t->sums);
+    if (err == E_OK) err = splay_out_codec(&m->out, &t->codec);
     for (u32 i = 0; err == E_OK && i < t->schema->column_count; i++)
         if (t->schema->columns[i].type == QT_SYMBOL)
             column_out_names(m->out.cols[i], t->domain->ids, t->domain->count);
@@ -568,6 +644,7 @@ static Err work_make(Work *w, Merge *m, MergeRun *runs, u32 run_count, Arena *a)
     w->sort = t->schema->sort[t->place];
     w->sort_count = t->schema->sort_count[t->place];
     w->chunk = t->chunk_rows > 0 ? MIN(t->chunk_rows, UINT32_MAX) : MERGE_CHUNK_DEFAULT;
+    if (t->codec.codec != CODEC_NONE) w->chunk = MIN(w->chunk, MERGE_CHUNK_ZIPPED);
     w->cursors = arena_array(a, Cursor, run_count);
     w->heap = malloc(2 * ((u64)run_count + 1) * sizeof(u32));
     if (w->heap == NULL) TRY(fail(E_MEMORY, "merge: no memory for %u runs", run_count));
@@ -582,7 +659,9 @@ static Err work_make(Work *w, Merge *m, MergeRun *runs, u32 run_count, Arena *a)
         const Column *key = w->sort_count > 0 ? c->cols[w->sort[0]] : NULL;
         bool parted = key != NULL && key->type == QT_ENUM && key->keys != NULL && key->perm == NULL;
         c->part = parted ? 0 : UINT64_MAX;
-        int second = w->sort_count == 2 ? c->cols[w->sort[1]]->type : 0;
+        int second = w->sort_count == 2 && !column_on_need(c->cols[w->sort[1]])
+                         ? c->cols[w->sort[1]]->type
+                         : 0;
         if (second == QT_TIMESTAMP || second == QT_LONG || second == QT_TIMESPAN)
             c->times = c->cols[w->sort[1]]->data;
         w->timed &= c->times != NULL || c->at == c->end;
@@ -633,14 +712,35 @@ Err merge_is_sorted(const Schema *s, Place place, const Domain *d, MergeRun *run
     Merge m = {.target = {.schema = s, .place = place, .domain = d}};
     TRY(work_make(&w, &m, run, 1, &a));
     *sorted = true;
-    for (u64 i = run->from + 1; i < run->to && *sorted; i++)
+    for (u64 i = run->from + 1; i < run->to && *sorted && m.failed == E_OK; i++)
         *sorted = compare_rows(&w, &w.cursors[0], i - 1, &w.cursors[0], i) <= 0;
+    err = m.failed;
 done:
     work_free(&w, &a);
     return err;
 }
 
-/* The sort keys of rows [from, from + count) of a mapped run: enumerations as arrays of ranks. */
+/* Makes rows of the key columns of a run readable; or ends that. */
+static Err hold_keys(const Work *w, u64 from, u64 count)
+{
+    Err err = E_OK;
+    u32 held = 0;
+    for (; held < w->sort_count; held++)
+        TRY(column_need(w->cursors[0].cols[w->sort[held]], from, from + count));
+done:
+    while (err != E_OK && held-- > 0)
+        column_done(w->cursors[0].cols[w->sort[held]], from, from + count);
+    return err;
+}
+
+static void let_keys_go(const Work *w, u64 from, u64 count)
+{
+    for (u32 k = 0; k < w->sort_count; k++)
+        column_done(w->cursors[0].cols[w->sort[k]], from, from + count);
+}
+
+/* The sort keys of rows [from, from + count) of a mapped run, which are readable: enumerations as
+ * arrays of ranks. */
 static void piece_keys(const Work *w, u64 from, u64 count, SortKey *keys, i32 *ranks)
 {
     for (u32 k = 0; k < w->sort_count; k++) {
@@ -657,41 +757,47 @@ static void piece_keys(const Work *w, u64 from, u64 count, SortKey *keys, i32 *r
     }
 }
 
+/* Writes the rows from + perm[0..count) of a column of fixed width, which are readable. */
+static Err write_picked(ColumnOut *out, const Column *c, u64 from, const u32 *perm, u64 count)
+{
+    if (c->type != QT_ENUM || c->wide) {
+        const u8 *base = (const u8 *)c->data + from * type_disk_width(c->type);
+        return column_append_picked(out, base, perm, count);
+    }
+    i64 *indices = malloc((count + 1) * sizeof(i64));
+    if (indices == NULL)
+        return fail(E_MEMORY, "merge: no memory for %llu rows", (unsigned long long)count);
+    for (u64 r = 0; r < count; r++)
+        indices[r] = column_index(c, from + perm[r]);
+    Err err = column_append(out, indices, count);
+    free(indices);
+    return err;
+}
+
 /* Writes one piece in sorted order as a table folder. */
 static Err write_piece(const Work *w, const MergeTarget *t, const char *path, u64 from,
                        const u32 *perm, u64 count)
 {
     Err err = E_OK;
     SplayOut out = {0};
-    i64 *indices = NULL;
     TRY(dir_remove_all(path)); /* of a try that failed */
     TRY(splay_out_open(&out, path, t->schema, t->place, count));
     for (u32 i = 0; i < t->schema->column_count; i++) {
         const Column *c = w->cursors[0].cols[i];
         if (c->type >= QT_NESTED || c->type == QT_LIST) {
-            for (u64 r = 0; r < count; r++) {
-                const void *elements = NULL;
-                u64 n = 0;
-                TRY(column_row(c, from + perm[r], &elements, &n));
-                TRY(column_append_row(out.cols[i], elements, n));
-            }
-        } else if (c->type == QT_ENUM && !c->wide) {
-            if (indices == NULL) indices = malloc((count + 1) * sizeof(i64));
-            if (indices == NULL)
-                TRY(fail(E_MEMORY, "merge: no memory for %llu rows", (unsigned long long)count));
             for (u64 r = 0; r < count; r++)
-                indices[r] = column_index(c, from + perm[r]);
-            TRY(column_append(out.cols[i], indices, count));
+                TRY(append_lists(out.cols[i], c, from + perm[r], 1));
         } else {
-            const u8 *base = (const u8 *)c->data + from * type_disk_width(c->type);
-            TRY(column_append_picked(out.cols[i], base, perm, count));
+            TRY(column_need(c, from, from + count));
+            err = write_picked(out.cols[i], c, from, perm, count);
+            column_done(c, from, from + count);
+            TRY(err);
         }
     }
     out.rows = count;
     TRY(splay_out_finish(&out));
 done:
     if (err != E_OK) splay_out_drop(&out);
-    free(indices);
     return err;
 }
 
@@ -720,8 +826,11 @@ Err merge_sort_pieces(const MergeTarget *t, MergeRun *run, u64 piece_rows, Arena
         u64 from = run->from + i * most, n = MIN(most, run->to - from);
         char *path = arena_format(a, "%s.%llu", t->path, (unsigned long long)i);
         bool sorted = false;
+        TRY(hold_keys(&w, from, n));
         piece_keys(&w, from, n, keys, ranks);
-        TRY(sort_order(keys, w.sort_count, n, perm, &sorted));
+        err = sort_order(keys, w.sort_count, n, perm, &sorted);
+        let_keys_go(&w, from, n);
+        TRY(err);
         TRY(write_piece(&w, t, path, from, perm, n));
         MergeRun *piece = &(*pieces)[*count];
         piece->splay = arena_new(a, Splay);

@@ -6,7 +6,8 @@
  * of the target's sort keys. Equal keys keep the order of the runs, then of the rows (O-47: stream
  * position). Output goes chunk by chunk: for each the order of rows is found as spans (run, first
  * row, count) over the key columns, then every column is copied by spans, columns in parallel.
- * Memory: spans of one chunk and write buffers, whatever the volume.
+ * Memory: spans of one chunk and write buffers, whatever the volume; of compressed runs the blocks
+ * that are read (image.h bounds them).
  */
 #ifndef WRITEDOWN_MERGE_H
 #define WRITEDOWN_MERGE_H
@@ -15,7 +16,7 @@
 #include "table/splay.h"
 
 typedef struct {
-    Splay *splay; /* open; columns are mapped by the merge */
+    Splay *splay; /* open; columns are mapped by the merge, which asks for rows (splay_on_need) */
     u64 rows;     /* rows the folder has */
     u64 from, to; /* the range */
 } MergeRun;
@@ -29,7 +30,8 @@ typedef struct {
     u64 rows_hint;
     u64 chunk_rows; /* rows copied at once */
     int threads;
-    SumList *sums; /* checksums of the files go there; NULL = not wanted */
+    CodecChoice codec; /* how its columns are compressed; zeroed = not at all */
+    SumList *sums;     /* checksums of the files go there; NULL = not wanted */
 } MergeTarget;
 
 /* A folder being merged into. */
@@ -38,6 +40,7 @@ typedef struct {
     SplayOut out;
     u64 rows, bytes;
     i64 time_min, time_max; /* of the partition column; min > max while there are no rows */
+    Err failed;             /* the first error of reading a key */
 } Merge;
 
 /* Makes the folder. */

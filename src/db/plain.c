@@ -30,7 +30,8 @@
 #include "q/temporal.h"
 #include "table/splay.h"
 
-#define PLAIN_LOOKBACK 8
+#define PLAIN_LOOKBACK 8 /* older partitions that are asked for a column's type */
+#define PLAIN_LEVELS   6 /* folders above that are looked into */
 
 enum { YEAR_SIZE = 4, MONTH_SIZE = 7, DATE_SIZE = 10, NAME_SIZE_MAX = 255 };
 
@@ -706,6 +707,28 @@ Err plain_look(const PlainPart *part, Arena *a, PlainLook *look)
             look->tables[look->table_count++] = name;
         else
             look->foreign[look->foreign_count++] = name;
+    }
+done:
+    arena_free(&scratch);
+    return err;
+}
+
+Err plain_above(const char *folder, const char *name, Arena *a, char **path)
+{
+    Err err = E_OK;
+    Arena scratch = {0};
+    char *up = NULL;
+    *path = NULL;
+    if (!plain_name_ok(str_of(name))) return E_OK;
+    TRY(dir_absolute(folder, &scratch, &up));
+    for (int i = 0; i < PLAIN_LEVELS && *path == NULL; i++) {
+        DirKind kind = DIR_ABSENT;
+        char *slash = strrchr(up, '/');
+        if (slash == NULL) break;
+        *slash = 0;
+        char *near = dir_join(&scratch, up[0] == 0 ? "/" : up, name, NULL);
+        TRY(dir_kind(near, true, &kind));
+        if (kind == DIR_FILE) *path = arena_text(a, near, strlen(near));
     }
 done:
     arena_free(&scratch);

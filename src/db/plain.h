@@ -158,6 +158,10 @@ PlainKind plain_kind_of(Str name);
 /* The days [*from, *to) that a partition's value stands for; false for PLAIN_LONG. */
 bool plain_days(PlainKind kind, i64 value, i64 *from, i64 *to);
 
+/* The path of a file `name` in the nearest of some folders above `folder` that has one (a single
+ * table's domain); NULL when there is none. */
+MUST_USE Err plain_above(const char *folder, const char *name, Arena *a, char **path);
+
 /* Whether a name of `.d` can be a file's name in its folder: not empty, no slash, no dots alone. */
 bool plain_name_ok(Str name);
 

@@ -20,7 +20,6 @@
 
 #define PLAIN_VIEW_PARTS  256
 #define PLAIN_VIEW_TABLES (1u << 22) /* tables times partitions */
-#define PLAIN_VIEW_LEVELS 6          /* folders above in which a single table's domain may stand */
 
 /* ---- domains */
 
@@ -52,27 +51,6 @@ static Err load_domain(PlainView *v, const char *name, const char *path)
     return E_OK;
 }
 
-/* Looks for a domain in the folders above. */
-static Err look_above(PlainView *v, const char *name)
-{
-    Err err = E_OK;
-    Arena scratch = {0};
-    char *up = NULL;
-    DirKind kind = DIR_ABSENT;
-    TRY(dir_absolute(v->plain.path, &scratch, &up));
-    for (int i = 0; i < PLAIN_VIEW_LEVELS && kind != DIR_FILE; i++) {
-        char *slash = strrchr(up, '/');
-        if (slash == NULL || !plain_name_ok(str_of(name))) break;
-        *slash = 0;
-        char *path = dir_join(&v->memory, up[0] == 0 ? "/" : up, name, NULL);
-        TRY(dir_kind(path, true, &kind));
-        if (kind == DIR_FILE) TRY(load_domain(v, name, path));
-    }
-done:
-    arena_free(&scratch);
-    return err;
-}
-
 static Err load_domains(PlainView *v)
 {
     const Plain *p = &v->plain;
@@ -85,8 +63,10 @@ static Err load_domains(PlainView *v)
     for (u32 i = 0; p->kind == PLAIN_FLAT && i < p->splayed_count; i++) {
         for (u32 k = 0; k < p->splayed[i].column_count; k++) {
             const char *name = p->splayed[i].columns[k].domain;
+            char *path = NULL;
             if (name == NULL || find_domain(v, name) != NULL) continue;
-            Err err = look_above(v, name);
+            Err err = plain_above(p->path, name, &v->memory, &path);
+            if (err == E_OK && path != NULL) err = load_domain(v, name, path);
             if (err != E_OK) return err;
         }
     }

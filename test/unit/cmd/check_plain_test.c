@@ -89,9 +89,9 @@ static void segmented_database(void **state)
     lines = "../one\n../two/\n../nosuch\n";
     tool_write(check_kit_path(&k, "db/par.txt"), lines, strlen(lines));
     TOOL_OK(check_plain(check_kit_path(&k, "db"), &f, &counts));
-    assert_true(found(&f, "load", "one/README", false));
+    assert_true(found(&f, "P-06", "one/README", false));
     assert_true(found(&f, "load", "db/par.txt", false));
-    assert_true(found(&f, "load", "nosuch", false));
+    assert_true(found(&f, "P-04", "nosuch", false));
     findings_free(&f);
     check_kit_end(&k);
 }
@@ -150,16 +150,16 @@ static void damage_is_named_by_its_rule(void **state)
     expect(no_kdb_file, "load", ".DS_Store", false);
     expect(folder_in_root, "load", "db/logs", false);
     expect(dead_link, "load", "db/link", false);
-    expect(no_partition, "load", "2024.08.41", false);
-    expect(partition_of_another_kind, "load", "2024.08.20",
+    expect(no_partition, "P-02", "2024.08.41", false);
+    expect(partition_of_another_kind, "P-02", "2024.08.20",
            false); /* the first name tells the kind */
     expect(file_as_partition, "load", "2024.08.22", false);
-    expect(par_beside, "load", "par.txt", false);
-    expect(table_missing, "tables", "2024.08.20", false);
+    expect(par_beside, "P-21", "par.txt", false);
+    expect(table_missing, "P-17", "2024.08.20", false);
     expect(stray_in_last, "load", "2024.08.21/x", false);
     expect(stray_in_older, "load", "2024.08.20/x", true);
-    expect(other_columns, "tables", "2024.08.20/trade", false);
-    expect(no_such_domain, "domain", "trade/sym", false);
+    expect(other_columns, "P-17", "2024.08.20/trade", false);
+    expect(no_such_domain, "P-18", "trade/sym", false);
     expect(broken_domain, "domain", "db/sym", false);
 }
 

@@ -17,6 +17,8 @@
 
 #include "base/bounds.h"
 #include "column/attr.h"
+#include "column/block.h"
+#include "column/codec.h"
 #include "column/column.h"
 #include "os/dir.h"
 #include "q/symbol.h"
@@ -126,7 +128,22 @@ static void check_rows(DumpOut *o, const Column *c)
     }
 }
 
-static void put_column(DumpOut *o, const char *path, DumpColumnDomain *d)
+/* How a compressed file is stored. */
+static void put_container(DumpOut *o, const char *path, const FileMap *map)
+{
+    BlockMap b;
+    if (!block_is_container(map->data, map->size) ||
+        block_open(&b, map->data, map->size, path) != E_OK)
+        return; /* what is wrong is said where the column is opened */
+    dump_out_text(o, "compression", str_of(codec_name(b.codec)));
+    dump_out_number(o, "level", (i8)b.level);
+    dump_out_count(o, "blockBytes", b.block_size);
+    dump_out_count(o, "blocks", b.count);
+    dump_out_count(o, "storedBytes", map->size);
+    block_close(&b);
+}
+
+static void put_column(DumpOut *o, const char *path, const FileMap *map, DumpColumnDomain *d)
 {
     Column c;
     dump_out_begin(o, path, "column");
@@ -146,6 +163,7 @@ static void put_column(DumpOut *o, const char *path, DumpColumnDomain *d)
         dump_out_text(o, "attribute", str_of(type_attr_name(c.attr)));
         dump_out_count(o, "rows", c.rows);
         dump_out_count(o, "bytes", c.map.size + c.heap.size);
+        put_container(o, path, map);
         if (c.keys != NULL) dump_out_count(o, c.perm == NULL ? "runs" : "groups", c.key_count);
         put_elements(o, &c, named ? d : NULL);
         if (attr_check(&c) != E_OK) dump_out_fail(o);
@@ -245,7 +263,7 @@ bool dump_column(DumpOut *o, const char *path, DumpColumnDomain *d)
         if (map.data[2] == QT_SYMBOL)
             put_names(o, path, &map);
         else if (map.size == sizeof empty_list && memcmp(map.data, empty_list, map.size) == 0)
-            put_column(o, path, d);
+            put_column(o, path, &map, d);
         else if (map.size > sizeof empty_list &&
                  memcmp(map.data, empty_list, sizeof empty_list) == 0)
             put_q_log(o, path, &map);
@@ -255,7 +273,7 @@ bool dump_column(DumpOut *o, const char *path, DumpColumnDomain *d)
         put_heap(o, path, &map);
     } else if (page || map.data[0] == 0xfe ||
                (map.size >= 8 && memcmp(map.data, "kxzip", 5) == 0)) {
-        put_column(o, path, d);
+        put_column(o, path, &map, d);
     } else {
         known = false;
     }

@@ -14,6 +14,7 @@ its data demands.
 table directory that `.d` does not name, the same columns and types in every partition.
 """
 import array
+import ctypes
 import datetime
 import os
 import struct
@@ -104,7 +105,94 @@ def inflate_block(data, how, wanted, number):
             raise Corrupt(f"block {number}: {e}") from None
         check(stream.eof and not stream.unused_data, f"block {number} is no whole zlib stream")
         return piece
+    if how in (3, 4):
+        try:
+            return (inflate_snappy if how == 3 else inflate_lz4)(data, wanted)
+        except IndexError:
+            raise Corrupt(f"block {number} ends early") from None
+    if how == 5:
+        return inflate_zstd(data, wanted, number)
     raise Unsupported(f"block {number} uses algorithm {how}")
+
+
+def _copy_back(out, distance, length):
+    check(0 < distance <= len(out), "a match before the start of its block")
+    while length > 0:
+        piece = out[len(out) - distance:][:length]
+        out += piece
+        length -= len(piece)
+
+
+def inflate_snappy(data, wanted):
+    """One raw snappy block: its length, then literals and copies."""
+    size = shift = pos = 0
+    while True:
+        b = data[pos]
+        pos += 1
+        size |= (b & 127) << shift
+        shift += 7
+        if b < 128:
+            break
+    check(size == wanted, f"a snappy block of {size} bytes, {wanted} expected")
+    out = bytearray()
+    while pos < len(data):
+        tag = data[pos]
+        kind, n = tag & 3, tag >> 2
+        pos += 1
+        if kind == 0:
+            more = max(n - 59, 0)
+            n = (int.from_bytes(data[pos:pos + more], "little") if more else n) + 1
+            pos += more
+            check(pos + n <= len(data), "a literal past the end")
+            out += data[pos:pos + n]
+            pos += n
+        elif kind == 1:
+            _copy_back(out, (tag >> 5) << 8 | data[pos], (n & 7) + 4)
+            pos += 1
+        else:
+            width = 2 if kind == 2 else 4
+            _copy_back(out, int.from_bytes(data[pos:pos + width], "little"), n + 1)
+            pos += width
+    return bytes(out)
+
+
+def _lz4_length(data, pos, n):
+    while n >= 15:
+        n += data[pos]
+        pos += 1
+        if data[pos - 1] < 255:
+            break
+    return n, pos
+
+
+def inflate_lz4(data, wanted):
+    """One raw LZ4 block: pairs of literals and a match, the last without a match."""
+    out, pos = bytearray(), 0
+    while True:
+        token = data[pos]
+        n, pos = _lz4_length(data, pos + 1, token >> 4)
+        check(pos + n <= len(data), "literals past the end")
+        out += data[pos:pos + n]
+        pos += n
+        if pos == len(data) or len(out) > wanted:
+            return bytes(out)
+        distance = data[pos] | data[pos + 1] << 8
+        n, pos = _lz4_length(data, pos + 2, token & 15)
+        _copy_back(out, distance, n + 4)
+
+
+def inflate_zstd(data, wanted, number):
+    """One zstd frame, by the library that most machines have."""
+    try:
+        lib = ctypes.CDLL("libzstd.so.1")
+    except OSError:
+        raise Unsupported(f"block {number} uses zstd, whose library is not here") from None
+    lib.ZSTD_decompress.restype = ctypes.c_size_t
+    lib.ZSTD_decompress.argtypes = [ctypes.c_char_p, ctypes.c_size_t] * 2
+    out = ctypes.create_string_buffer(wanted + 1)
+    size = lib.ZSTD_decompress(out, wanted + 1, bytes(data), len(data))
+    check(size == wanted, f"block {number} is no zstd frame of {wanted} bytes")
+    return out.raw[:wanted]
 
 
 # --------------------------------------------------------------------------------------- payload

@@ -13,6 +13,8 @@
 #define BOUND_DEPTH_MAX       64             /* nesting of values, filters, JSON, YAML */
 #define BOUND_MESSAGE_MAX     (1ull << 30)   /* bytes of one q IPC message or HTTP body */
 #define BOUND_PUBLISH_MAX     (256ull << 20) /* bytes of one published batch */
+#define BOUND_LIST_MAX        (64ull << 20)  /* bytes of one row's list or mixed value */
+#define BOUND_CELL_DEPTH_MAX  32             /* nesting of a mixed value */
 #define BOUND_ROWS_MAX        (1ull << 32)   /* rows of one part of one table */
 #define BOUND_SYMBOLS_MAX     (1ull << 31)   /* names in one domain */
 #define BOUND_SYMBOL_MAX      (1ull << 20)   /* bytes of one symbol */

@@ -16,6 +16,7 @@
 #include "base/bounds.h"
 #include "q/symbol.h"
 #include "q/temporal.h"
+#include "q/wire.h"
 
 #include <float.h>
 #include <jansson.h>
@@ -302,12 +303,24 @@ static Err write_vector(Buf *b, int type, const u8 *data, u64 count)
     return err == E_OK ? buf_byte(b, ']') : err;
 }
 
+/* Writes row i of a mixed vector. */
+static Err write_object(Buf *b, const Vec *vec, u64 i, u32 depth)
+{
+    Arena a = {0};
+    Value row;
+    Err err = wire_row(vec, i, &a, &row);
+    if (err == E_OK) err = write_value(b, &row, depth + 1);
+    arena_free(&a);
+    return err;
+}
+
 /* Writes row i of a vector or list. */
 static Err write_cell(Buf *b, const Vec *vec, u64 i, u32 depth)
 {
     if (vec->type == QT_LIST) return write_value(b, &vec_value(vec)[i], depth + 1);
     if (vec->type <= QT_ENUM)
         return write_element(b, vec->type, (const u8 *)vec->data + i * type_width(vec->type));
+    if (vec->type == QT_NESTED) return write_object(b, vec, i, depth);
     int type = vec->type - QT_NESTED;
     u64 at = vec->offs[i], count = vec->offs[i + 1] - at;
     const u8 *row = count > 0 ? (const u8 *)vec->data + at * type_width(type) : NULL;
@@ -509,8 +522,7 @@ static Err write_value(Buf *b, const Value *v, u32 depth)
     if (type < 0) return write_atom(b, v);
     if (type == QT_TABLE) return write_rows(b, v, 0, value_count(v), false, depth);
     if (type == QT_DICT) return write_dict(b, v, depth);
-    if (type == QT_LIST || (type > QT_NESTED && type <= QT_NESTED + QT_ENUM))
-        return write_list(b, &v->as.vec, depth);
+    if (type == QT_LIST || type_is_nested(type)) return write_list(b, &v->as.vec, depth);
     if (type_width(type) > 0) return write_vector(b, type, v->as.vec.data, v->as.vec.count);
     return fail(E_TYPE, "JSON: a %s cannot be written", type_name(type));
 }

@@ -49,17 +49,17 @@ static const TypeRow *row_of(int type)
     return &rows[type];
 }
 
-static bool is_nested(int type) { return type > QT_NESTED && type <= QT_NESTED + QT_ENUM; }
-
 u32 type_width(int type)
 {
-    const TypeRow *row = is_nested(type) ? NULL : row_of(type);
+    const TypeRow *row = type_is_nested(type) ? NULL : row_of(type);
     return row ? row->width : 0;
 }
 
+u32 type_nested_width(int type) { return type == QT_NESTED ? 1 : type_width(type - QT_NESTED); }
+
 u32 type_disk_width(int type)
 {
-    if (type == QT_ENUM || type == QT_SYMBOL || is_nested(type)) return 8;
+    if (type == QT_ENUM || type == QT_SYMBOL || type_is_nested(type)) return 8;
     return type_width(type);
 }
 
@@ -67,6 +67,7 @@ const char *type_name(int type)
 {
     switch (type) {
     case QT_LIST: return "";
+    case QT_NESTED: return "mixed";
     case QT_TABLE: return "table";
     case QT_DICT: return "dictionary";
     case QT_LAMBDA: return "function";
@@ -76,7 +77,7 @@ const char *type_name(int type)
     }
     const TypeRow *row = row_of(type);
     if (!row) return type > QT_NULL && type < 112 ? "function" : "unknown";
-    return is_nested(type) ? row->list_name : row->name;
+    return type_is_nested(type) ? row->list_name : row->name;
 }
 
 int type_parse(Str name)
@@ -95,7 +96,7 @@ char type_letter(int type)
 {
     const TypeRow *row = row_of(type);
     if (!row) return ' ';
-    return is_nested(type) ? (char)(row->letter - 'a' + 'A') : row->letter;
+    return type_is_nested(type) ? (char)(row->letter - 'a' + 'A') : row->letter;
 }
 
 TypeClass type_class(int type)

@@ -5,9 +5,11 @@
  * Codes are q's. Two notes on memory forms:
  *   QT_SYMBOL (11)  elements are Str: borrowed text, as decoded from a message
  *   QT_ENUM   (20)  elements are i32 ids of the process's symbol table (q/symbol.h), -1 never
- * occurs; id 0 is the empty symbol, q's null. Written to the wire as 11. QT_NESTED + t   list of
- * vectors of type t (strings are QT_NESTED + QT_CHAR = 87)
- */
+ *                   occurs; id 0 is the empty symbol, q's null. Written to the wire as 11.
+ *   QT_NESTED + t   list of vectors of type t (strings are QT_NESTED + QT_CHAR = 87); lists of
+ *                   symbols are QT_NESTED + QT_ENUM in memory
+ *   QT_NESTED       list of anything (a mixed column): each row is the bytes of one q IPC
+ * object */
 #ifndef Q_TYPE_H
 #define Q_TYPE_H
 
@@ -56,6 +58,15 @@ typedef enum { TYPE_INTEGER, TYPE_REAL, TYPE_BYTES16, TYPE_TEXT } TypeClass;
 /* The bytes of one element in memory: 1, 2, 4, 8 or 16; QT_ENUM 4; QT_SYMBOL sizeof(Str). 0 for
  * unknown. */
 u32 type_width(int type);
+
+/* Whether a vector of the type has rows of elements: QT_NESTED and above. */
+static inline bool type_is_nested(int type)
+{
+    return type >= QT_NESTED && type <= QT_NESTED + QT_ENUM;
+}
+
+/* The bytes of one element in the data of a nested vector; 1 for QT_NESTED. */
+u32 type_nested_width(int type);
 
 /* The bytes of one element in a column file: as type_width, but 8 for QT_ENUM and QT_SYMBOL. */
 u32 type_disk_width(int type);

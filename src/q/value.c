@@ -117,6 +117,7 @@ Value value_at(const Value *v, u64 i)
     const Vec *vec = &v->as.vec;
     if (vec->type == QT_LIST) return vec_value(vec)[i];
     if (vec->type < QT_NESTED) return element(vec, i);
+    if (vec->type == QT_NESTED) return value_null();
     int type = vec->type - QT_NESTED;
     const u8 *row = (const u8 *)vec->data + vec->offs[i] * type_width(type);
     return value_vec(vec_of(type, row, vec->offs[i + 1] - vec->offs[i]));

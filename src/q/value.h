@@ -70,7 +70,8 @@ void value_put(Value *dict, const char *key, Value v);
 u64 value_count(const Value *v);
 
 /* Element i of a list or vector as a value of its own (an atom for vectors; a borrowed row for
- * nested ones); of an atom the atom itself; :: for tables, dictionaries and beyond the end. */
+ * nested ones); of an atom the atom itself; :: for tables, dictionaries, beyond the end and for
+ * QT_NESTED (wire_row gives its rows). */
 Value value_at(const Value *v, u64 i);
 
 /* The value of a symbol or string key in a dictionary, or NULL; it lives as long as the dictionary.

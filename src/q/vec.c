@@ -17,13 +17,11 @@
 #define ROOM_MIN 64
 #define HEAP_MAX (1ull << 40) /* elements in all rows of a nested vector */
 
-static bool is_nested(int type) { return type > QT_NESTED; }
-
 /* The bytes of one element in data. */
 static u64 width_of(int type)
 {
     if (type == QT_LIST) return sizeof(Value);
-    return type_width(is_nested(type) ? type - QT_NESTED : type);
+    return type_is_nested(type) ? type_nested_width(type) : type_width(type);
 }
 
 void vec_init(Vec *v, int type)
@@ -70,7 +68,7 @@ static Err reserve_rows(Vec *v, u64 count)
         return fail(E_LIMIT, "more than %llu rows in one vector", BOUND_ROWS_MAX);
     if (v->count + count <= v->room && v->room > 0) return E_OK;
     u64 room = grown(v->room, v->count + count);
-    if (!is_nested(v->type)) {
+    if (!type_is_nested(v->type)) {
         Err err = resize(&v->data, room, width_of(v->type), "elements");
         if (err == E_OK) v->room = room;
         return err;
@@ -94,7 +92,7 @@ Err vec_reserve(Vec *v, u64 count, u64 heap)
         v->heap_room = 0;
     }
     Err err = reserve_rows(v, count);
-    if (err != E_OK || !is_nested(v->type)) return err;
+    if (err != E_OK || !type_is_nested(v->type)) return err;
     ASSERT(v->offs);
     return reserve_heap(v, heap);
 }
@@ -106,7 +104,7 @@ static void copy(void *to, const void *from, u64 size)
 
 Err vec_append(Vec *v, const void *elements, u64 count)
 {
-    ASSERT(!is_nested(v->type));
+    ASSERT(!type_is_nested(v->type));
     Err err = vec_reserve(v, count, 0);
     if (err != E_OK) return err;
     u64 width = width_of(v->type);
@@ -117,7 +115,7 @@ Err vec_append(Vec *v, const void *elements, u64 count)
 
 Err vec_append_row(Vec *v, const void *elements, u64 count)
 {
-    ASSERT(is_nested(v->type));
+    ASSERT(type_is_nested(v->type));
     Err err = vec_reserve(v, 1, count);
     if (err != E_OK) return err;
     u64 width = width_of(v->type), used = v->offs[v->count];
@@ -130,9 +128,9 @@ Err vec_append_vec(Vec *v, const Vec *from, u64 at, u64 count)
 {
     ASSERT(v->type == from->type && at <= from->count && count <= from->count - at);
     if (count == 0) return E_OK;
-    ASSERT(!is_nested(from->type) || from->offs);
+    ASSERT(!type_is_nested(from->type) || from->offs);
     u64 width = width_of(v->type);
-    if (!is_nested(v->type)) return vec_append(v, (const u8 *)from->data + at * width, count);
+    if (!type_is_nested(v->type)) return vec_append(v, (const u8 *)from->data + at * width, count);
     u64 first = from->offs[at], heap = from->offs[at + count] - first;
     Err err = vec_reserve(v, count, heap);
     if (err != E_OK) return err;
@@ -145,11 +143,22 @@ Err vec_append_vec(Vec *v, const Vec *from, u64 at, u64 count)
     return E_OK;
 }
 
+/* Rows of a mixed vector: the object `()`. */
+static Err append_nothing(Vec *v, u64 count)
+{
+    static const u8 nothing[6] = {QT_LIST};
+    Err err = count > HEAP_MAX ? E_OK : vec_reserve(v, count, count * sizeof nothing);
+    for (u64 i = 0; err == E_OK && i < count; i++)
+        err = vec_append_row(v, nothing, sizeof nothing);
+    return err;
+}
+
 Err vec_append_null(Vec *v, u64 count)
 {
+    if (v->type == QT_NESTED) return append_nothing(v, count);
     Err err = vec_reserve(v, count, 0);
     if (err != E_OK) return err;
-    if (is_nested(v->type)) {
+    if (type_is_nested(v->type)) {
         u64 used = v->offs[v->count];
         for (u64 i = 1; i <= count; i++)
             v->offs[v->count + i] = used;
@@ -211,11 +220,11 @@ Err vec_take(Vec *v, const Vec *from, const u32 *perm, u64 count)
     Err err = E_OK;
     vec_init(v, from->type);
     u64 heap = 0;
-    if (is_nested(from->type))
+    if (type_is_nested(from->type))
         for (u64 i = 0; i < count; i++)
             heap += from->offs[perm[i] + 1ull] - from->offs[perm[i]];
     TRY(vec_reserve(v, count, heap));
-    if (is_nested(from->type))
+    if (type_is_nested(from->type))
         take_nested(v, from, perm, count);
     else
         take_fixed(v, from, perm, count);
@@ -246,6 +255,6 @@ void vec_free(Vec *v)
 u64 vec_bytes(const Vec *v)
 {
     if (v->room == 0) return 0;
-    if (!is_nested(v->type)) return v->room * width_of(v->type);
+    if (!type_is_nested(v->type)) return v->room * width_of(v->type);
     return (v->room + 1) * sizeof(u64) + v->heap_room * width_of(v->type);
 }

@@ -3,7 +3,8 @@
  *
  * An owned Vec grows and is freed by vec_free; a borrowed one (room == 0) points into a message, a
  * mapping or an arena. Elements are aligned to their width. Nested vectors (QT_NESTED + t) keep all
- * elements end to end in `data` and count + 1 offsets in `offs`, offs[0] == 0 unless sliced.
+ * elements end to end in `data` and count + 1 offsets in `offs`, offs[0] == 0 unless sliced; those
+ * of QT_NESTED itself are the bytes of objects (wire_row).
  */
 #ifndef Q_VEC_H
 #define Q_VEC_H
@@ -43,7 +44,7 @@ MUST_USE Err vec_append_row(Vec *v, const void *elements, u64 count);
 /* Appends the rows [from, from + count) of another vector of the same type. */
 MUST_USE Err vec_append_vec(Vec *v, const Vec *from, u64 at, u64 count);
 
-/* Appends `count` nulls (nested: empty rows). */
+/* Appends `count` nulls (nested: empty rows, QT_NESTED: `()`). */
 MUST_USE Err vec_append_null(Vec *v, u64 count);
 
 /* The rows perm[0..count) of `from`, as a new owned vector (any types but QT_LIST share

@@ -616,3 +616,9 @@ Err wire_decode(const u8 *body, u64 size, Arena *a, Value *v)
     Decode d = {body, body + size, a};
     return decode(&d, v);
 }
+
+Err wire_row(const Vec *v, u64 i, Arena *a, Value *row)
+{
+    ASSERT(v->type == QT_NESTED && i < v->count);
+    return wire_decode((const u8 *)v->data + v->offs[i], v->offs[i + 1] - v->offs[i], a, row);
+}

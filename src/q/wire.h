@@ -56,6 +56,9 @@ MUST_USE Err wire_check(const u8 *body, u64 size);
  * QT_LIST. */
 MUST_USE Err wire_decode(const u8 *body, u64 size, Arena *a, Value *v);
 
+/* Row `i` of a mixed vector (QT_NESTED), borrowing from it, as wire_decode does. */
+MUST_USE Err wire_row(const Vec *v, u64 i, Arena *a, Value *row);
+
 /* Appends the body bytes of a value. QT_ENUM and QT_SYMBOL go out as symbols, nested vectors as
  * general lists. */
 MUST_USE Err wire_encode(Buf *b, const Value *v);

@@ -117,6 +117,48 @@ static Err put_nested(const Encoder *e, const Vec *vec)
     return err;
 }
 
+/* The type of the atoms of which a mixed vector consists throughout, as it is on the wire; else
+ * 0. */
+static int mixed_atoms(const Vec *vec)
+{
+    const u8 *data = vec->data;
+    int type = vec->count > 0 ? (i8)data[vec->offs[0]] : 0;
+    for (u64 i = 1; type < 0 && i < vec->count; i++)
+        if ((i8)data[vec->offs[i]] != type) return 0;
+    return type < 0 ? -type : 0;
+}
+
+/* The rows of a mixed vector stand as they go out. An old client gets each looked at. */
+static Err put_mixed(const Encoder *e, const Vec *vec, u32 depth)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    const u8 *data = vec->data;
+    int atoms = mixed_atoms(vec);
+    if (atoms) TRY(allowed(e, atoms));
+    TRY(put_head(e->b, atoms, ATTR_NONE, vec->count));
+    if (vec->count == 0) goto done;
+    if (!atoms && e->capability >= CAPABILITY_GUID) {
+        u64 from = vec->offs[0];
+        TRY(buf_append(e->b, data + from, vec->offs[vec->count] - from));
+        goto done;
+    }
+    for (u64 i = 0; i < vec->count; i++) {
+        u64 from = vec->offs[i], size = vec->offs[i + 1] - from;
+        Value row;
+        if (atoms) {
+            TRY(buf_append(e->b, data + from + 1, size - 1));
+            continue;
+        }
+        TRY(wire_row(vec, i, &a, &row));
+        TRY(encode(e, &row, depth + 1));
+        arena_reset(&a);
+    }
+done:
+    arena_free(&a);
+    return err;
+}
+
 /* Appends an atom without its type byte. */
 static Err put_element(const Encoder *e, const Value *v)
 {
@@ -227,7 +269,8 @@ static Err encode(const Encoder *e, const Value *v, u32 depth)
     if (type == QT_LIST) return put_list(e, &v->as.vec, depth);
     if (type <= QT_ENUM && type_width(type) > 0)
         return put_vector(e, type, v->as.vec.attr, v->as.vec.data, v->as.vec.count);
-    if (type > QT_NESTED && type <= QT_NESTED + QT_ENUM) return put_nested(e, &v->as.vec);
+    if (type == QT_NESTED) return put_mixed(e, &v->as.vec, depth);
+    if (type_is_nested(type)) return put_nested(e, &v->as.vec);
     if (type == QT_TABLE) return put_table(e, v, depth);
     if (type == QT_DICT) return put_dict(e, v, depth);
     if (type >= QT_LAMBDA && type <= 111) return put_function(e, v);

@@ -22,7 +22,9 @@
 #include "base/bounds.h"
 #include "q/symbol.h"
 #include "q/type.h"
+#include "q/wire.h"
 #include "table/cast.h"
+#include "table/cell.h"
 #include "table/item.h"
 
 #include <stdlib.h>
@@ -35,12 +37,7 @@ void batch_init(Batch *b, const Schema *s)
     b->cols = calloc(MAX(s->column_count, 1), sizeof *b->cols);
     ASSERT(b->cols != NULL);
     for (u32 i = 0; i < s->column_count; i++) {
-        Vec *v = &b->cols[i];
-        int type = schema_memory_type(&s->columns[i]);
-        if (type == QT_LIST)
-            *v = (Vec){.type = QT_LIST};
-        else
-            vec_init(v, type);
+        vec_init(&b->cols[i], schema_memory_type(&s->columns[i]));
     }
 }
 
@@ -170,12 +167,15 @@ static Err bad_type(const Walk *w, u32 column)
 {
     char found[64];
     const SchemaColumn *c = &w->schema->columns[column];
-    if (c->type == QT_LIST || c->type == QT_NESTED + QT_SYMBOL) {
-        return fail(E_UNSUPPORTED, "table %s, column %s: mixed values or lists of symbols",
-                    w->schema->name, c->name);
-    }
     return fail(E_TYPE, "table %s, column %s: expected %s, found %s", w->schema->name, c->name,
-                type_name(c->type), item_describe(w->p, (u64)(w->end - w->p), found));
+                c->type == QT_LIST ? "mixed" : type_name(c->type),
+                item_describe(w->p, (u64)(w->end - w->p), found));
+}
+
+static Err too_large(const Walk *w, u32 column)
+{
+    return fail(E_TYPE, "table %s, column %s: a list of more than %llu bytes in one row",
+                w->schema->name, w->schema->columns[column].name, BOUND_LIST_MAX);
 }
 
 /* A row of equal atoms: each schema column takes one element. */
@@ -218,16 +218,52 @@ typedef struct {
 
 static Err bad_mixture(const Walk *w, u32 column)
 {
+    const char *what = "atoms and vectors are mixed";
+    if (w->shape == SHAPE_TABLE)
+        what = w->schema->columns[column].type > QT_NESTED
+                   ? "one vector or atom where a list of vectors is expected"
+                   : "an atom where a vector is expected";
     return fail(E_TYPE, "table %s, column %s: %s", w->schema->name, w->schema->columns[column].name,
-                w->shape == SHAPE_TABLE ? "an atom where a vector is expected"
-                                        : "atoms and vectors are mixed");
+                what);
+}
+
+/* Whether the object of a mixed column, which comes next as number k, holds one row: that is so
+ * when the first of the others that tells is an atom. */
+static bool is_row(const Walk *w, u32 k, const Common *common)
+{
+    const u8 *p = w->p;
+    if (w->shape == SHAPE_TABLE || common->kind == KIND_COLUMNS) return false;
+    if (common->kind == KIND_ROW) return true;
+    for (; k < w->count; k++) {
+        WireObject o;
+        int type = w->schema->columns[k].type;
+        if (wire_object(p, (u64)(w->end - p), true, &o) != E_OK) return false;
+        if (type > QT_NESTED && (o.type != QT_LIST || o.count > 0)) return o.type != QT_LIST;
+        if (type != QT_LIST && type < QT_NESTED && o.type != QT_LIST) return o.type < 0;
+        p += o.size;
+    }
+    return false;
+}
+
+/* Looks at the walk's k-th object. */
+static Err scan(const Walk *w, u32 k, u32 column, const Common *common, Item *item)
+{
+    const SchemaColumn *c = &w->schema->columns[column];
+    u64 left = (u64)(w->end - w->p);
+    if (c->type != QT_LIST) {
+        if (item_scan(w->p, left, c->type, item)) return E_OK;
+        return item->large ? too_large(w, column) : bad_type(w, column);
+    }
+    const char *why = cell_scan(w->p, left, !is_row(w, k, common), item);
+    if (why == NULL) return E_OK;
+    return fail(E_TYPE, "table %s, column %s: %s", w->schema->name, c->name, why);
 }
 
 static Err agree(const Walk *w, u32 column, const Item *item, Common *common)
 {
     if (item->empty) {
         common->empties++;
-        if (w->schema->columns[column].type < QT_NESTED) common->no_row = true;
+        if (!item->mixed && w->schema->columns[column].type < QT_NESTED) common->no_row = true;
         return E_OK;
     }
     if (item->cell) {
@@ -263,8 +299,9 @@ static Err settle_empties(const Walk *w, const Common *common, Batch *into)
     return E_OK;
 }
 
-/* Walks the object: checks it, and appends it when `into` is given. */
-static Err walk(const Schema *s, const u8 *body, u64 size, Batch *into, u64 *rows)
+/* Walks the object: checks it, and appends it when `into` is given; or counts the elements of
+ * lists in heap[] when that is given. */
+static Err walk(const Schema *s, const u8 *body, u64 size, Batch *into, u64 *rows, u64 *heap)
 {
     u64 seen[BOUND_COLUMNS_MAX / 64];
     Walk w;
@@ -284,11 +321,13 @@ static Err walk(const Schema *s, const u8 *body, u64 size, Batch *into, u64 *row
         err = column_at(&w, k, seen, &column);
         if (err != E_OK) return err;
         int type = s->columns[column].type;
-        if (!item_scan(w.p, (u64)(w.end - w.p), type, &item)) return bad_type(&w, column);
-        err = agree(&w, column, &item, &common);
+        err = scan(&w, k, column, &common, &item);
+        if (err == E_OK) err = agree(&w, column, &item, &common);
         if (err == E_OK && into != NULL && !item.empty)
-            err = item_append(&item, type, &into->cols[column]);
+            err = item.mixed ? cell_append(&item, &into->cols[column])
+                             : item_append(&item, type, &into->cols[column]);
         if (err != E_OK) return err;
+        if (heap != NULL) heap[column] = item.heap;
         w.p += item.size;
     }
     if (w.p != w.end) return bad_shape(s, "bytes stand behind the object");
@@ -299,13 +338,21 @@ static Err walk(const Schema *s, const u8 *body, u64 size, Batch *into, u64 *row
 Err batch_check_wire(const Schema *s, const u8 *body, u64 size, u64 *rows)
 {
     *rows = 0;
-    return walk(s, body, size, NULL, rows);
+    return walk(s, body, size, NULL, rows, NULL);
+}
+
+Err batch_measure_wire(const Schema *s, const u8 *body, u64 size, u64 *rows, u64 *heap)
+{
+    *rows = 0;
+    for (u32 i = 0; i < s->column_count; i++)
+        heap[i] = 0;
+    return walk(s, body, size, NULL, rows, heap);
 }
 
 Err batch_append_wire(Batch *b, const u8 *body, u64 size)
 {
     u64 rows = 0;
-    Err err = walk(b->schema, body, size, b, &rows);
+    Err err = walk(b->schema, body, size, b, &rows, NULL);
     if (err == E_OK)
         b->rows += rows;
     else
@@ -328,8 +375,15 @@ void batch_times_wire(const Schema *s, const u8 *body, u64 size, const u8 **time
     for (u32 k = 0; k < w.count; k++) {
         u32 column;
         Item item;
+        WireObject o;
+        u64 left = (u64)(w.end - w.p);
         if (column_at(&w, k, seen, &column) != E_OK) return;
-        if (!item_scan(w.p, (u64)(w.end - w.p), s->columns[column].type, &item)) return;
+        if (s->columns[column].type == QT_LIST) {
+            if (wire_object(w.p, left, true, &o) != E_OK) return;
+            w.p += o.size;
+            continue;
+        }
+        if (!item_scan(w.p, left, s->columns[column].type, &item)) return;
         if (column == (u32)s->prtn) {
             *times = item.data;
             *rows = item.count;
@@ -369,21 +423,27 @@ static Err encode_rows(Buf *out, const Vec *v, u64 at, u64 count)
 {
     Err err = E_OK;
     int type = v->type - QT_NESTED;
-    u64 width = type_width(type);
+    u64 width = type_nested_width(v->type);
+    if (v->type == QT_NESTED)
+        return buf_append(out, (const u8 *)v->data + v->offs[at],
+                          v->offs[at + count] - v->offs[at]);
     for (u64 i = at; i < at + count && err == E_OK; i++) {
         u64 begin = v->offs[i], n = v->offs[i + 1] - begin;
         if (n > INT32_MAX)
             return fail(E_LIMIT, "a list of %llu elements in one row", (unsigned long long)n);
-        err = encode_head(out, type, n);
+        err = encode_head(out, type == QT_ENUM ? QT_SYMBOL : type, n);
         if (err != E_OK || n == 0) continue;
-        err = buf_append(out, (const u8 *)v->data + begin * width, n * width);
+        if (type == QT_ENUM)
+            err = encode_symbols(out, vec_i32(v) + begin, n);
+        else
+            err = buf_append(out, (const u8 *)v->data + begin * width, n * width);
     }
     return err;
 }
 
 static Err encode_column(Buf *out, const Vec *v, u64 at, u64 count)
 {
-    bool list = v->type == QT_LIST || v->type > QT_NESTED;
+    bool list = type_is_nested(v->type);
     int type = list ? QT_LIST : v->type == QT_ENUM ? QT_SYMBOL : v->type;
     Err err = encode_head(out, type, count);
     if (err != E_OK || count == 0) return err;
@@ -446,7 +506,7 @@ Value batch_value(const Batch *b, Arena *a)
         Vec v = b->cols[i];
         v.count = b->rows;
         v.room = v.heap_room = 0;
-        if (v.type > QT_NESTED && v.offs == NULL) v.offs = arena_new(a, u64);
+        if (type_is_nested(v.type) && v.offs == NULL) v.offs = arena_new(a, u64);
         table.as.table.names[i] = str_of(s->columns[i].name);
         table.as.table.cols[i] = value_vec(v);
     }

@@ -3,15 +3,17 @@
  *
  * Text of numbers is decimal; q's spellings of nulls and infinities are read as well (0N, 0W, -0W
  * with an optional type letter). Whole numbers must fit their type: the value that stands for null
- * or infinity is refused, so that nothing turns into null on the way. Lists of numbers are written
- * and read with blanks between elements. JSON strings are cast as text is; JSON numbers are cast to
- * every numeric and temporal type that they fit.
+ * or infinity is refused, so that nothing turns into null on the way. Lists are written and read
+ * with blanks between elements; mixed values have no form as text. JSON strings are cast as text
+ * is; JSON numbers are cast to every numeric and temporal type that they fit.
  */
 #include "table/cast.h"
 
+#include "base/bounds.h"
 #include "q/symbol.h"
 #include "q/temporal.h"
 #include "q/type.h"
+#include "table/cell.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -185,24 +187,38 @@ static bool parse_element(int type, Str text, Element *e)
     }
 }
 
-/* A list of numbers or times: elements between blanks. */
+/* Appends the elements of one row; symbols as ids. */
+static Err append_list(int type, const Buf *elements, Vec *v)
+{
+    u64 width = type == QT_SYMBOL ? sizeof(i32) : type_width(type);
+    if (elements->size > BOUND_LIST_MAX)
+        return fail(E_TYPE, "a list of %llu bytes in one row, at most %llu are taken",
+                    (unsigned long long)elements->size, BOUND_LIST_MAX);
+    return vec_append_row(v, elements->data, elements->size / width);
+}
+
+/* One element of a list, from text. */
+static Err put_element(int type, Str text, Buf *elements)
+{
+    Element e = {.guid = {0}};
+    if (type == QT_SYMBOL) {
+        Err err = symbol_intern(text, &e.i32);
+        return err == E_OK ? buf_append(elements, &e.i32, sizeof e.i32) : err;
+    }
+    if (!parse_element(type, text, &e)) return no_cast(type, text);
+    return buf_append(elements, &e, type_width(type));
+}
+
+/* A list of numbers, times or symbols: elements between blanks. */
 static Err cast_list(int type, Str text, Vec *v)
 {
     Err err = E_OK;
     Buf elements = {0};
     Str piece;
-    u64 count = 0;
     while (str_split(&text, ' ', &piece)) {
-        Element e = {.guid = {0}};
-        if (piece.size == 0) continue;
-        if (!parse_element(type, piece, &e)) {
-            err = no_cast(type, piece);
-            goto done;
-        }
-        TRY(buf_append(&elements, &e, type_width(type)));
-        count++;
+        if (piece.size > 0) TRY(put_element(type, piece, &elements));
     }
-    TRY(vec_append_row(v, elements.data, count));
+    TRY(append_list(type, &elements, v));
 done:
     buf_free(&elements);
     return err;
@@ -215,16 +231,20 @@ static Err append_symbol(Str name, Vec *v)
     return err == E_OK ? vec_append(v, &id, 1) : err;
 }
 
+static Err append_string(Str text, Vec *v)
+{
+    return append_list(QT_CHAR, &(Buf){.data = (u8 *)(uintptr_t)text.data, .size = text.size}, v);
+}
+
 Err cast_text(int type, Str text, Vec *v)
 {
     Element e = {.guid = {0}};
-    if (type == QT_STRING) return vec_append_row(v, text.data, text.size);
+    if (type == QT_STRING) return append_string(text, v);
     if (type == QT_SYMBOL) return append_symbol(text, v);
-    if (text.size == 0 && type != QT_LIST) return vec_append_null(v, 1);
-    if (type > QT_NESTED && type_is_fixed(type - QT_NESTED))
-        return cast_list(type - QT_NESTED, text, v);
+    if (text.size == 0) return vec_append_null(v, 1);
+    if (type > QT_NESTED) return cast_list(type - QT_NESTED, text, v);
     if (!type_is_fixed(type))
-        return fail(E_UNSUPPORTED, "text for a column of type \"%s\"", type_name(type));
+        return fail(E_TYPE, "a mixed value has no form as text: publish it as JSON or by q IPC");
     if (!parse_element(type, text, &e)) return no_cast(type, text);
     return vec_append(v, &e, 1);
 }
@@ -293,10 +313,16 @@ static Err cast_array(int type, const Value *value, Vec *v)
     for (u64 i = 0; i < count; i++) {
         Element e = {.guid = {0}};
         Value one = value_at(value, i);
+        Str name = {"", 0};
+        if (type == QT_SYMBOL) {
+            if (!value_text(&one, &name) && one.type != QT_NULL) TRY(no_value(type, &one));
+            TRY(put_element(type, name, &elements));
+            continue;
+        }
         TRY(element_of(type, &one, &e));
         TRY(buf_append(&elements, &e, type_width(type)));
     }
-    TRY(vec_append_row(v, elements.data, count));
+    TRY(append_list(type, &elements, v));
 done:
     buf_free(&elements);
     return err;
@@ -306,17 +332,17 @@ Err cast_value(int type, const Value *value, Vec *v)
 {
     Element e = {.guid = {0}};
     Str text;
-    if (value->type == QT_NULL && type != QT_LIST) return vec_append_null(v, 1);
+    if (value->type == QT_NULL) return vec_append_null(v, 1);
+    if (type == QT_LIST) return cell_append_value(value, v);
     if (type == QT_SYMBOL || type == QT_STRING) {
         if (!value_text(value, &text)) return no_value(type, value);
-        return type == QT_SYMBOL ? append_symbol(text, v) : vec_append_row(v, text.data, text.size);
+        return type == QT_SYMBOL ? append_symbol(text, v) : append_string(text, v);
     }
-    if (type > QT_NESTED && type_is_fixed(type - QT_NESTED)) {
-        if (value->type < QT_LIST || value->type > QT_ENUM) return no_value(type, value);
+    if (type > QT_NESTED) {
+        if (value->type < QT_LIST || value->type > QT_ENUM || value->type == QT_CHAR)
+            return no_value(type, value);
         return cast_array(type - QT_NESTED, value, v);
     }
-    if (!type_is_fixed(type))
-        return fail(E_UNSUPPORTED, "JSON for a column of type \"%s\"", type_name(type));
     Err err = element_of(type, value, &e);
     return err == E_OK ? vec_append(v, &e, 1) : err;
 }

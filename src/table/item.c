@@ -5,12 +5,16 @@
  *     fixed t       vector t                                 atom -t
  *     symbol        vector 11                                atom -11
  *     list of t     list 0 of vectors t (atoms -t, `()`)     vector t, or atom -t (q's "a" for a
- * string) any           empty list `()`, without rows            list of t: `()`
+ *                                                            string), or `()`
+ *     any           empty list `()`, without rows
+ *
+ * Mixed columns are cell.c's. A row's list has at most BOUND_LIST_MAX bytes.
  *
  * Symbols are skipped a block at a time: zero bytes of 64 are counted in one vectorised loop.
  */
 #include "table/item.h"
 
+#include "base/bounds.h"
 #include "q/symbol.h"
 #include "q/type.h"
 
@@ -96,31 +100,39 @@ static inline bool scan_cell(const u8 *p, u64 left, int type, Item *item)
         *item = (Item){.data = p, .size = VECTOR_HEAD, .cell = true, .empty = true};
         return true;
     }
-    bool good = scan_fixed(p, left, type, item);
+    bool good = type == QT_SYMBOL ? scan_symbols(p, left, item) : scan_fixed(p, left, type, item);
+    if (!good) return false;
     item->data = p;
+    item->heap = item->count;
     item->count = 1;
     item->cell = true;
-    return good;
+    item->large = item->size > BOUND_LIST_MAX;
+    return !item->large;
 }
 
 static bool scan_list(const u8 *p, u64 left, int type, Item *item)
 {
-    u64 count, at = VECTOR_HEAD;
-    Item cell;
+    u64 count, at = VECTOR_HEAD, heap = 0;
+    Item cell = {0};
     if (!take_count(p, left, &count)) return false;
     for (u64 i = 0; i < count; i++) {
-        if (!scan_cell(p + at, left - at, type, &cell)) return false;
+        if (!scan_cell(p + at, left - at, type, &cell)) {
+            item->large = cell.large;
+            return false;
+        }
         at += cell.size;
+        heap += cell.heap;
     }
     *item = (Item){.data = p + VECTOR_HEAD, .count = count, .size = at, .empty = count == 0};
+    item->heap = heap;
     return true;
 }
 
 bool item_scan(const u8 *p, u64 left, int type, Item *item)
 {
+    item->large = false;
     if (left == 0) return false;
     if (type > QT_NESTED) {
-        if (type == QT_NESTED + QT_SYMBOL) return false;
         return p[0] == QT_LIST ? scan_list(p, left, type - QT_NESTED, item)
                                : scan_cell(p, left, type - QT_NESTED, item);
     }
@@ -144,9 +156,23 @@ static Err append_symbols(const Item *item, Vec *v)
     return err;
 }
 
+/* The names of a cell as ids, which have their room. */
+static Err append_names(const Item *cell, Vec *v)
+{
+    u64 used, at = v->count > 0 ? v->offs[v->count] : 0;
+    u64 head = (i8)cell->data[0] < 0 ? 1 : VECTOR_HEAD;
+    Err err = vec_reserve(v, 1, cell->heap);
+    if (err != E_OK) return err;
+    err = symbol_intern_many((const char *)cell->data + head, cell->size - head, cell->heap,
+                             (i32 *)v->data + at, &used);
+    if (err == E_OK) v->offs[++v->count] = at + cell->heap;
+    return err;
+}
+
 static Err append_cell(const Item *cell, int type, Vec *v)
 {
     if (cell->empty) return vec_append_row(v, NULL, 0);
+    if (type == QT_SYMBOL) return append_names(cell, v);
     if ((i8)cell->data[0] < 0) return vec_append_row(v, cell->data + 1, 1);
     return vec_append_row(v, cell->data + VECTOR_HEAD, (cell->size - VECTOR_HEAD) / widths[type]);
 }
@@ -182,7 +208,7 @@ Err item_append(const Item *item, int type, Vec *v)
     if (item->cell) return append_cell(item, type - QT_NESTED, v);
     const u8 *p = item->data;
     u64 left = item->size - VECTOR_HEAD;
-    Err err = vec_reserve(v, item->count, item->size / type_width(type - QT_NESTED));
+    Err err = vec_reserve(v, item->count, item->heap);
     for (u64 i = 0; i < item->count && err == E_OK; i++) {
         Item cell;
         bool good = scan_cell(p, left, type - QT_NESTED, &cell);

@@ -17,14 +17,19 @@ typedef struct {
                        item_append */
     u64 count;      /* rows */
     u64 size;       /* bytes of the whole object */
+    u64 heap;       /* lists: elements of all rows, at most */
     bool cell;      /* one row's value: an atom, or a vector for a nested column */
     bool empty;     /* an empty general list: fits every column without rows, and a nested cell */
+    bool mixed;     /* scanned by cell_scan */
+    bool large;     /* why a scan failed: a list of more than BOUND_LIST_MAX bytes in one row */
 } Item;
 
-/* Looks at the object at `p` as a column or cell of a schema type; false when it is none. */
+/* Looks at the object at `p` as a column or cell of a schema type other than QT_LIST (cell_scan);
+ * false when it is none. */
 bool item_scan(const u8 *p, u64 left, int type, Item *item);
 
-/* Appends the rows of a scanned item to a column vector (symbols are interned). */
+/* Appends the rows of a scanned item to a column vector (symbols are interned); lists of symbols to
+ * one of type QT_NESTED + QT_ENUM. */
 MUST_USE Err item_append(const Item *item, int type, Vec *v);
 
 /* The width of a fixed type below 20, 0 for others: as type_width, from a table of this room. */

@@ -25,7 +25,15 @@ const Schema *schema_table(const SchemaSet *set, Str name)
     return NULL;
 }
 
-int schema_memory_type(const SchemaColumn *c) { return c->type == QT_SYMBOL ? QT_ENUM : c->type; }
+int schema_memory_type(const SchemaColumn *c)
+{
+    switch (c->type) {
+    case QT_SYMBOL: return QT_ENUM;
+    case QT_NESTED + QT_SYMBOL: return QT_NESTED + QT_ENUM;
+    case QT_LIST: return QT_NESTED;
+    default: return c->type;
+    }
+}
 
 /* Mixes one zero-ended text into a running hash; the zero keeps "ab","c" apart from "a","bc". */
 static u64 hash_text(u64 hash, const char *text)

@@ -53,7 +53,8 @@ i32 schema_find(const Schema *s, Str column);
 /* The table of a name, NULL when absent. */
 const Schema *schema_table(const SchemaSet *set, Str name);
 
-/* The type of a column in a Batch: QT_ENUM for symbols, else the schema's type. */
+/* The type of a column in a Batch: QT_ENUM for symbols, QT_NESTED + QT_ENUM for lists of them,
+ * QT_NESTED for mixed columns, else the schema's type. */
 int schema_memory_type(const SchemaColumn *c);
 
 /* Computes `hash`; the last step of building a schema. */

@@ -1,4 +1,5 @@
 /* batch: every shape that a publisher may send is taken whole or refused by name. */
+#include "base/bounds.h"
 #include "q/symbol.h"
 #include "q/wire.h"
 #include "table/batch.h"
@@ -384,28 +385,168 @@ static void encoded_rows_are_taken_again(void **state)
     batch_free(&b);
 }
 
-static void mixed_columns_and_symbol_lists_are_refused(void **state)
+/* ---- lists of symbols, mixed columns */
+
+static SchemaColumn loose_columns[] = {
+    {.name = "any", .type = QT_LIST},
+    {.name = "time", .type = QT_TIMESTAMP},
+    {.name = "tags", .type = QT_NESTED + QT_SYMBOL},
+};
+static Schema loose = {.name = "loose", .column_count = 3, .columns = loose_columns, .prtn = 1};
+
+static void put_loose_columns(void)
+{
+    i64 longs[] = {1, 2};
+    buf_clear(&msg);
+    head(QT_LIST, 3);
+    head(QT_LIST, 3), head(QT_LONG, 2), put(longs, 16), head(QT_CHAR, 2), put("hi", 2);
+    atom(QT_LONG, longs, 8);
+    head(QT_TIMESTAMP, 3), put(times, 24);
+    head(QT_LIST, 3), head(QT_SYMBOL, 2), name("x"), name("y"), head(QT_LIST, 0);
+    atom(QT_SYMBOL, "z", 2);
+}
+
+static Str row_of(const Batch *b, u64 i)
+{
+    const Vec *v = &b->cols[0];
+    return (Str){(const char *)v->data + v->offs[i], v->offs[i + 1] - v->offs[i]};
+}
+
+static void lists_of_symbols_and_mixed_values_are_taken(void **state)
 {
     (void)state;
-    SchemaColumn tags[] = {{.name = "tags", .type = QT_NESTED + QT_SYMBOL}};
-    SchemaColumn any[] = {{.name = "any", .type = QT_LIST}};
-    Schema s = {.name = "t", .column_count = 1, .columns = tags, .prtn = -1};
-    u64 rows;
-    Batch b;
-    buf_clear(&msg);
-    head(QT_LIST, 1), head(QT_LIST, 1), head(QT_SYMBOL, 1), name("one");
-    fails(E_UNSUPPORTED, "column tags", batch_check_wire(&s, msg.data, msg.size, &rows));
-    s.columns = any;
-    fails(E_UNSUPPORTED, "column any", batch_check_wire(&s, msg.data, msg.size, &rows));
-    batch_init(&b, &s);
-    fails(E_UNSUPPORTED, "column any", batch_append_wire(&b, msg.data, msg.size));
-    buf_clear(&msg);
-    head(QT_LIST, 1), head(QT_LIST, 0);
-    ok(batch_append_wire(&b, msg.data, msg.size));
-    buf_clear(&msg);
-    ok(batch_encode(&msg, &b, 0, 0));
+    Batch a, b;
+    u64 rows, heap[3];
+    const u8 *at;
+    batch_init(&a, &loose);
+    batch_init(&b, &loose);
+    put_loose_columns();
     ok(wire_check(msg.data, msg.size));
+    ok(batch_measure_wire(&loose, msg.data, msg.size, &rows, heap));
+    assert_int_equal(rows, 3);
+    assert_int_equal(heap[1], 0);
+    assert_int_equal(heap[2], 3);
+    batch_times_wire(&loose, msg.data, msg.size, &at, &rows);
+    assert_int_equal(load_i64(at + 8), 200);
+    ok(batch_append_wire(&a, msg.data, msg.size));
+    assert_true(heap[0] >= a.cols[0].offs[3]);
+    assert_int_equal(row_of(&a, 0).size, 6 + 16);
+    assert_int_equal(row_of(&a, 2).size, 9);
+    const Vec *tags = &a.cols[2];
+    assert_int_equal(tags->offs[1], 2);
+    assert_int_equal(tags->offs[2], 2);
+    assert_int_equal(tags->offs[3], 3);
+    assert_true(str_is(symbol_text(vec_i32(tags)[2]), "z"));
+    buf_clear(&msg);
+    ok(batch_encode(&msg, &a, 1, 2));
+    ok(wire_check(msg.data, msg.size));
+    ok(batch_append_wire(&b, msg.data, msg.size));
+    assert_int_equal(b.rows, 2);
+    assert_true(str_eq(row_of(&b, 0), row_of(&a, 1)));
+    assert_true(str_eq(row_of(&b, 1), row_of(&a, 2)));
+    assert_int_equal(b.cols[2].offs[2], 1);
+    ok(batch_append_batch(&b, &a, 0, 3));
+    assert_true(str_eq(row_of(&b, 2), row_of(&a, 0)));
+    batch_free(&a);
     batch_free(&b);
+}
+
+/* A list at the place of a mixed column is one row's value when others are atoms. */
+static void a_mixed_value_of_a_row(void **state)
+{
+    (void)state;
+    Batch b;
+    i64 longs[] = {1, 2};
+    batch_init(&b, &loose);
+    buf_clear(&msg);
+    head(QT_LIST, 3), head(QT_LIST, 2), head(QT_LONG, 1), put(longs, 8), head(QT_CHAR, 0);
+    atom(QT_TIMESTAMP, times, 8), head(QT_SYMBOL, 1), name("x");
+    ok(batch_append_wire(&b, msg.data, msg.size));
+    assert_int_equal(b.rows, 1);
+    assert_int_equal(row_of(&b, 0).size, 6 + 14 + 6);
+    buf_clear(&msg);
+    head(QT_LIST, 3), head(QT_LIST, 0), atom(QT_TIMESTAMP, times, 8), head(QT_LIST, 0);
+    ok(batch_append_wire(&b, msg.data, msg.size));
+    assert_int_equal(b.rows, 2);
+    assert_int_equal(row_of(&b, 1).size, 6);
+    /* a vector is a column of atoms beside vectors */
+    buf_clear(&msg);
+    head(QT_LIST, 3), head(QT_LONG, 2), put(longs, 16), head(QT_TIMESTAMP, 2), put(times, 16);
+    head(QT_LIST, 2), head(QT_SYMBOL, 0), head(QT_SYMBOL, 0);
+    ok(batch_append_wire(&b, msg.data, msg.size));
+    assert_int_equal(b.rows, 4);
+    assert_int_equal(row_of(&b, 3).size, 9);
+    assert_int_equal((i8)row_of(&b, 3).data[0], -QT_LONG);
+    buf_clear(&msg);
+    head(QT_LIST, 3), head(QT_SYMBOL, 1), name("ab"), head(QT_TIMESTAMP, 1), put(times, 8);
+    head(QT_LIST, 1), head(QT_SYMBOL, 0);
+    ok(batch_append_wire(&b, msg.data, msg.size));
+    assert_true(str_eq(row_of(&b, 4), (Str){"\xf5"
+                                            "ab",
+                                            4}));
+    batch_free(&b);
+}
+
+static void loose_columns_are_refused_by_name(void **state)
+{
+    (void)state;
+    Batch b;
+    u64 rows;
+    batch_init(&b, &loose);
+    buf_clear(&msg);
+    head(QT_LIST, 3), head(QT_LIST, 1), put("\x65\0", 2), head(QT_TIMESTAMP, 1), put(times, 8);
+    head(QT_LIST, 1), head(QT_SYMBOL, 0);
+    fails(E_TYPE, "column any: a function", batch_check_wire(&loose, msg.data, msg.size, &rows));
+    fails(E_TYPE, "column any: a function", batch_append_wire(&b, msg.data, msg.size));
+    buf_clear(&msg);
+    head(QT_LIST, 3), head(QT_LIST, 0), head(QT_TIMESTAMP, 1), put(times, 8);
+    head(QT_LIST, 1), head(QT_CHAR, 0);
+    fails(E_TYPE, "column tags", batch_check_wire(&loose, msg.data, msg.size, &rows));
+    buf_clear(&msg);
+    put("\x62\0\x63", 3);
+    head(QT_SYMBOL, 3), name("any"), name("time"), name("tags"), head(QT_LIST, 3);
+    head(QT_LIST, 1), head(QT_LIST, 0), head(QT_TIMESTAMP, 1), put(times, 8);
+    head(QT_SYMBOL, 1), name("x");
+    fails(E_TYPE, "a list of vectors is expected",
+          batch_check_wire(&loose, msg.data, msg.size, &rows));
+    put_loose_columns();
+    for (u64 size = 0; size < msg.size; size++) {
+        u8 *cut = malloc(size + 1);
+        memcpy(cut, msg.data, size);
+        u8 *exact = realloc(cut, size > 0 ? size : 1);
+        assert_int_not_equal(batch_check_wire(&loose, exact, size, &rows), E_OK);
+        assert_int_not_equal(batch_append_wire(&b, exact, size), E_OK);
+        free(exact);
+    }
+    for (u64 i = 0; i < msg.size; i++) {
+        for (u32 mask = 1; mask < 256; mask = mask * 2 + 1) {
+            u64 before = b.rows;
+            msg.data[i] ^= (u8)mask;
+            Err err = batch_check_wire(&loose, msg.data, msg.size, &rows);
+            assert_int_equal(batch_append_wire(&b, msg.data, msg.size), err);
+            assert_int_equal(b.rows, before + (err == E_OK ? rows : 0));
+            msg.data[i] ^= (u8)mask;
+        }
+    }
+    batch_free(&b);
+}
+
+static void a_list_of_one_row_has_a_bound(void **state)
+{
+    (void)state;
+    SchemaColumn bytes[] = {{.name = "bytes", .type = QT_NESTED + QT_BYTE}};
+    Schema s = {.name = "t", .column_count = 1, .columns = bytes, .prtn = -1};
+    u64 rows, n = BOUND_LIST_MAX;
+    buf_clear(&msg);
+    head(QT_LIST, 1), head(QT_LIST, 1), head(QT_BYTE, (i32)n);
+    u8 *zeros = calloc(n, 1);
+    put(zeros, n);
+    free(zeros);
+    fails(E_TYPE, "column bytes: a list of more than",
+          batch_check_wire(&s, msg.data, msg.size, &rows));
+    bytes[0].type = QT_LIST;
+    fails(E_TYPE, "column bytes: a value larger", batch_check_wire(&s, msg.data, msg.size, &rows));
+    buf_free(&msg);
 }
 
 static void value_borrows_the_columns(void **state)
@@ -475,7 +616,10 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_refused_by_name),
         cmocka_unit_test(no_length_is_believed),
         cmocka_unit_test(encoded_rows_are_taken_again),
-        cmocka_unit_test(mixed_columns_and_symbol_lists_are_refused),
+        cmocka_unit_test(lists_of_symbols_and_mixed_values_are_taken),
+        cmocka_unit_test(a_mixed_value_of_a_row),
+        cmocka_unit_test(loose_columns_are_refused_by_name),
+        cmocka_unit_test(a_list_of_one_row_has_a_bound),
         cmocka_unit_test(value_borrows_the_columns),
         cmocka_unit_test(text_and_values_name_their_column),
     };

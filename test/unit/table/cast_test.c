@@ -134,7 +134,18 @@ static void lists(void **state)
     ok(cast_text(QT_STRING, STR("0N 1"), &v));
     assert_int_equal(v.offs[2], 4);
     vec_free(&v);
-    fails(E_UNSUPPORTED, "column", cast_text(QT_LIST, STR("1"), &v));
+    v = column(QT_NESTED + QT_ENUM);
+    ok(cast_text(QT_NESTED + QT_SYMBOL, STR("cast_a  cast_b"), &v));
+    ok(cast_text(QT_NESTED + QT_SYMBOL, STR(""), &v));
+    assert_int_equal(v.offs[1], 2);
+    assert_int_equal(v.offs[2], 2);
+    assert_true(str_is(symbol_text(vec_i32(&v)[1]), "cast_b"));
+    vec_free(&v);
+    v = column(QT_NESTED);
+    fails(E_TYPE, "mixed", cast_text(QT_LIST, STR("1"), &v));
+    ok(cast_text(QT_LIST, STR(""), &v));
+    assert_int_equal(v.offs[1], 6);
+    vec_free(&v);
 }
 
 static void json_numbers_fit_or_are_refused(void **state)
@@ -205,8 +216,14 @@ static void json_texts_and_arrays(void **state)
     assert_int_equal(vec_i64(&v)[1], INT64_MIN);
     assert_int_equal(vec_i64(&v)[2], 2);
     vec_free(&v);
-    v = column(QT_NESTED + QT_SYMBOL);
-    fails(E_UNSUPPORTED, "symbols", cast_value(QT_NESTED + QT_SYMBOL, &list, &v));
+    v = column(QT_NESTED + QT_ENUM);
+    fails(E_TYPE, "long is no symbol", cast_value(QT_NESTED + QT_SYMBOL, &list, &v));
+    fails(E_TYPE, "no symbol", cast_value(QT_NESTED + QT_SYMBOL, &text, &v));
+    vec_value(&list.as.vec)[0] = vec_value(&list.as.vec)[2] = text;
+    ok(cast_value(QT_NESTED + QT_SYMBOL, &list, &v));
+    assert_int_equal(v.offs[1], 3);
+    assert_int_equal(vec_i32(&v)[1], 0);
+    assert_true(str_is(symbol_text(vec_i32(&v)[2]), "json"));
     vec_free(&v);
     arena_free(&a);
 }

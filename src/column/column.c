@@ -249,6 +249,13 @@ Err column_open(Column *c, const char *path) { return open_column(c, path, IMAGE
 
 Err column_open_on_need(Column *c, const char *path) { return open_column(c, path, IMAGE_ON_NEED); }
 
+bool column_fits(const Column *c, int type)
+{
+    bool list = type_is_nested(c->type) || (c->type == QT_LIST && c->rows == 0);
+    if (!type_is_nested(type)) return c->type == type;
+    return list && (c->type == type || type == QT_NESTED || c->rows == 0 || c->type == QT_NESTED);
+}
+
 void column_close(Column *c)
 {
     image_close(&c->image);

@@ -63,6 +63,10 @@ MUST_USE Err column_open(Column *c, const char *path);
 /* The same, but blocks of a compressed file are inflated when column_need asks for them. */
 MUST_USE Err column_open_on_need(Column *c, const char *path);
 
+/* Whether the column can be read as one of a type in memory: a list column without rows or whose
+ * type its rows do not tell fits every list, and every list fits a mixed column (QT_NESTED). */
+bool column_fits(const Column *c, int type);
+
 /* Unmaps; idempotent. */
 void column_close(Column *c);
 
@@ -123,15 +127,16 @@ typedef struct ColumnOut ColumnOut;
 
 /* Creates `path` (and `path`#, `path`## for nested types, when rows need them). Types: 1..19
  * without symbols, QT_ENUM, QT_NESTED + t, QT_NESTED + QT_ENUM or QT_NESTED + QT_SYMBOL (lists of
- * symbols, both the same), QT_LIST (mixed). `attr` is the attribute to end with: for enumerations
- * NONE, SORTED (no payload), PARTED, GROUPED with the payload of section 5, and UNIQUE, which has
- * no proven form and is written as PARTED: distinct values are runs of one row. For plain vectors
- * SORTED is kept when the elements turn out ascending; PARTED and GROUPED, UNIQUE on plain vectors
- * have no proven form (section 5.1): PARTED and SORTED become SORTED when the elements are
- * ascending, else NONE. An attribute that the data does not satisfy (parted with a value that comes
- * back, unique with doubles) becomes NONE, never a lie. GROUPED keeps 8 bytes a row in memory and
- * ends as NONE beyond 2^27 rows. `rows_hint` = rows expected (0 unknown); when a compressed column
- * of several blocks gets another number, ending it costs a second pass over its file. */
+ * symbols, both the same), QT_LIST or QT_NESTED (mixed). `attr` is the attribute to end with: for
+ * enumerations NONE, SORTED (no payload), PARTED, GROUPED with the payload of section 5, and
+ * UNIQUE, which has no proven form and is written as PARTED: distinct values are runs of one row.
+ * For plain vectors SORTED is kept when the elements turn out ascending; PARTED and GROUPED, UNIQUE
+ * on plain vectors have no proven form (section 5.1): PARTED and SORTED become SORTED when the
+ * elements are ascending, else NONE. An attribute that the data does not satisfy (parted with a
+ * value that comes back, unique with doubles) becomes NONE, never a lie. GROUPED keeps 8 bytes a
+ * row in memory and ends as NONE beyond 2^27 rows. `rows_hint` = rows expected (0 unknown); when a
+ * compressed column of several blocks gets another number, ending it costs a second pass over its
+ * file. */
 MUST_USE Err column_create(ColumnOut **out, const char *path, int type, int attr, u64 rows_hint);
 
 /* ---- before the first row: */
@@ -175,8 +180,9 @@ MUST_USE Err column_append_symbols(ColumnOut *out, const i32 *ids, const i32 *ma
 /* Appends one row to a nested column; elements of lists of symbols are i32 symbol ids. */
 MUST_USE Err column_append_row(ColumnOut *out, const void *elements, u64 count);
 
-/* Appends rows of a nested vector or, to a mixed column, of a list: rows[0..count), or from, from +
- * 1, ... when NULL. Lists of symbols come as QT_NESTED + QT_ENUM. */
+/* Appends rows of a nested vector or, to a mixed column, of a list or a mixed vector (QT_NESTED):
+ * rows[0..count), or from, from + 1, ... when NULL. Lists of symbols come as QT_NESTED +
+ * QT_ENUM. */
 MUST_USE Err column_append_rows(ColumnOut *out, const Vec *v, const u32 *rows, u64 from, u64 count);
 
 /* Appends one row to a mixed column; E_UNSUPPORTED for functions and ::. */

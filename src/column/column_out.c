@@ -33,6 +33,7 @@
 #include "column/nested.h"
 #include "q/symbol.h"
 #include "q/type.h"
+#include "q/wire.h"
 
 #include <stdlib.h>
 
@@ -145,6 +146,7 @@ Err column_create(ColumnOut **result, const char *path, int type, int attr, u64 
     Err err = E_OK;
     *result = NULL;
     if (type == QT_NESTED + QT_SYMBOL) type = QT_NESTED + QT_ENUM;
+    if (type == QT_NESTED) type = QT_LIST;
     if (!can_write(type))
         return fail(E_UNSUPPORTED, "%s: no column file holds elements of type %d", path, type);
     ASSERT(attr >= ATTR_NONE && attr <= ATTR_GROUPED);
@@ -588,10 +590,28 @@ static Err append_each(ColumnOut *out, const Vec *v, const u32 *rows, u64 from, 
     return E_OK;
 }
 
+/* Rows of a mixed vector. */
+static Err append_objects(ColumnOut *out, const Vec *v, const u32 *rows, u64 from, u64 count)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    for (u64 i = 0; i < count; i++) {
+        Value row;
+        TRY(wire_row(v, rows != NULL ? rows[i] : from + i, &a, &row));
+        TRY(column_append_value(out, &row));
+        if (a.used > ROW_MEMORY) arena_reset(&a);
+    }
+done:
+    arena_free(&a);
+    return err;
+}
+
 Err column_append_rows(ColumnOut *out, const Vec *v, const u32 *rows, u64 from, u64 count)
 {
-    ASSERT(is_nested(out) && v->type == out->type);
     if (count == 0) return E_OK;
+    if (out->type == QT_LIST && v->type == QT_NESTED)
+        return append_objects(out, v, rows, from, count);
+    ASSERT(is_nested(out) && v->type == out->type);
     if (out->old || out->type == QT_LIST) return append_each(out, v, rows, from, count);
     Err err = begin(out);
     if (err == E_OK) err = nested_put_rows(&out->nested, v, rows, from, count);

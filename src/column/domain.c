@@ -319,3 +319,13 @@ done:
     file_drop(&f);
     return err;
 }
+
+static const Domain *find_alone(void *arg, const char *name)
+{
+    return strcmp(name, "sym") == 0 ? arg : NULL;
+}
+
+DomainSet domain_alone(const Domain *d)
+{
+    return (DomainSet){.find = find_alone, .arg = (void *)(uintptr_t)d};
+}

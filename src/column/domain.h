@@ -39,6 +39,9 @@ static inline i32 domain_id(const Domain *d, i64 index)
     return index >= 0 && index < d->count ? d->ids[index] : -1;
 }
 
+/* The set of one domain, `sym`, which must outlive it. */
+DomainSet domain_alone(const Domain *d);
+
 /* Reads the domain file's first `size` bytes (~0 = all of it); an absent file is an empty domain.
  * E_CORRUPT when the bytes do not end with a complete name. */
 MUST_USE Err domain_open(Domain *d, const char *path, u64 size);

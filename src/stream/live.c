@@ -4,8 +4,8 @@
  * A chunk is a Batch whose columns get all their room at birth; what does not fit begins the next
  * chunk, so that no column ever moves while a worker reads it. Rooms double from 1024 to 65,536
  * rows within a table's life; a room is a whole number of messages of the present size, so that a
- * steady stream leaves no gap at its end. List columns also have a heap; a message fits when all of
- * its bytes that are not spoken for by other columns do. A chunk is
+ * steady stream leaves no gap at its end. List columns also have a heap; a message fits when the
+ * elements of its lists do. A chunk is
  *
  *     open     the newest of its table, takes rows
  *     closed   full, or an interval ended (`_prtnEnd`): never takes rows again
@@ -26,7 +26,6 @@
 #define LIVE_ROWS_FIRST 1024
 #define LIVE_ROWS_TOP   65536
 #define LIVE_HEAP_ROW   16 /* elements of a list column's row, until we know */
-#define LIVE_LIST_HEAD  6  /* bytes before the elements of a list in a message */
 #define LIVE_FREE_MAX   4  /* chunks of a table kept for reuse */
 
 /* The chunks of one table. */
@@ -36,6 +35,7 @@ typedef struct {
     LiveChunk *free;
     u32 free_count;
     u64 rows_next; /* room of the next chunk */
+    u64 *heap;     /* by column: elements of lists that the message at hand brings */
     u64 rows, bytes;
 } LiveTable;
 
@@ -61,6 +61,7 @@ Err live_make(Live **out, const SchemaSet *tables, u64 memory_max)
     for (u32 i = 0; i < tables->count; i++) {
         map_put(&l->names, str_of(tables->tables[i]->name), (i32)i);
         l->table[i].rows_next = LIVE_ROWS_FIRST;
+        l->table[i].heap = arena_array(&l->memory, u64, tables->tables[i]->column_count + 1ull);
     }
     *out = l;
     return E_OK;
@@ -68,7 +69,7 @@ Err live_make(Live **out, const SchemaSet *tables, u64 memory_max)
 
 /* ---- memory of chunks */
 
-static bool is_list(const Vec *v) { return v->type > QT_NESTED; }
+static bool is_list(const Vec *v) { return type_is_nested(v->type); }
 
 /* Takes the memory away from a chunk. */
 static void empty(Live *l, LiveChunk *c)
@@ -116,41 +117,20 @@ static u64 heap_room(const LiveChunk *c, u32 col)
     return v->heap_room - (v->count ? v->offs[v->count] : 0);
 }
 
-/* The least bytes of a row in a message, without what its names and lists hold. */
-static u64 wire_row(const Batch *b)
-{
-    u64 bytes = 0;
-    for (u32 i = 0; i < b->schema->column_count; i++) {
-        int type = b->cols[i].type;
-        bytes += is_list(&b->cols[i]) ? LIVE_LIST_HEAD : type == QT_ENUM ? 1 : type_width(type);
-    }
-    return bytes;
-}
-
-/* The most elements that a message can bring to a list column: what is left of its bytes. */
-static u64 heap_need(const Batch *b, u32 col, u64 rows, u64 size)
-{
-    int type = b->cols[col].type - QT_NESTED;
-    u64 fixed = rows * wire_row(b), left = size - MIN(size, fixed);
-    return type == QT_SYMBOL ? left : left / type_width(type);
-}
-
-/* Whether a message of so many rows and bytes fits without moving anything. */
-static bool fits(const LiveChunk *c, u64 rows, u64 size)
+/* Whether the message at hand fits without moving anything. */
+static bool fits(const LiveTable *t, const LiveChunk *c, u64 rows)
 {
     if (rows > c->room - c->batch.rows) return false;
     for (u32 i = 0; i < c->batch.schema->column_count; i++)
-        if (is_list(&c->batch.cols[i]) && heap_need(&c->batch, i, rows, size) > heap_room(c, i))
-            return false;
+        if (is_list(&c->batch.cols[i]) && t->heap[i] > heap_room(c, i)) return false;
     return true;
 }
 
 /* The heap of a list column for a new chunk of `room` rows: enough when all messages are like this
  * one, or when the rows are like those of the last chunk, whichever is less. */
-static u64 heap_wanted(const LiveTable *t, const Batch *fresh, u32 col, u64 room, u64 rows,
-                       u64 size)
+static u64 heap_wanted(const LiveTable *t, u32 col, u64 room, u64 rows)
 {
-    u64 need = heap_need(fresh, col, rows, size), heap = room * LIVE_HEAP_ROW;
+    u64 need = t->heap[col], heap = room * LIVE_HEAP_ROW;
     if (t->last && t->last->batch.rows) {
         const Batch *b = &t->last->batch;
         heap = (b->cols[col].offs[b->rows] / b->rows + 1) * room;
@@ -178,7 +158,7 @@ static Err check_memory(Live *l, u64 bytes)
 }
 
 /* Gives a new chunk its columns. */
-static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 rows, u64 size)
+static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 rows)
 {
     Err err = E_OK;
     const LiveTable *t = &l->table[table];
@@ -188,14 +168,11 @@ static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 rows, u64 siz
     u64 bytes = room * row_bytes(b);
     for (u32 i = 0; i < count; i++)
         if (is_list(&b->cols[i]))
-            bytes +=
-                heap_wanted(t, b, i, room, rows, size) * type_width(b->cols[i].type - QT_NESTED);
+            bytes += heap_wanted(t, i, room, rows) * type_nested_width(b->cols[i].type);
     TRY(check_memory(l, bytes));
-    for (u32 i = 0; i < count; i++) {
-        if (b->cols[i].type == QT_LIST) continue; /* no such rows can come (batch_check_wire) */
+    for (u32 i = 0; i < count; i++)
         TRY(vec_reserve(&b->cols[i], room,
-                        is_list(&b->cols[i]) ? heap_wanted(t, b, i, room, rows, size) : 0));
-    }
+                        is_list(&b->cols[i]) ? heap_wanted(t, i, room, rows) : 0));
 done:
     c->bytes = batch_bytes(b);
     l->bytes += c->bytes;
@@ -203,10 +180,10 @@ done:
 }
 
 /* A chunk of the free list that has room for the message, or NULL. */
-static LiveChunk *reuse(LiveTable *t, u64 room, u64 rows, u64 size)
+static LiveChunk *reuse(LiveTable *t, u64 room, u64 rows)
 {
     for (LiveChunk **at = &t->free, *c; (c = *at) != NULL; at = &c->next) {
-        if (c->room < room || !fits(c, rows, size)) continue;
+        if (c->room < room || !fits(t, c, rows)) continue;
         *at = c->next;
         t->free_count--;
         return c;
@@ -215,11 +192,11 @@ static LiveChunk *reuse(LiveTable *t, u64 room, u64 rows, u64 size)
 }
 
 /* Begins a chunk that a message of `rows` rows fits. */
-static Err begin_chunk(Live *l, u32 table, u64 rows, u64 size)
+static Err begin_chunk(Live *l, u32 table, u64 rows)
 {
     LiveTable *t = &l->table[table];
     u64 room = rows ? (t->rows_next + rows - 1) / rows * rows : t->rows_next;
-    LiveChunk *c = reuse(t, room, rows, size);
+    LiveChunk *c = reuse(t, room, rows);
     if (!c) {
         c = l->husks;
         if (c)
@@ -227,7 +204,7 @@ static Err begin_chunk(Live *l, u32 table, u64 rows, u64 size)
         else
             c = arena_new(&l->memory, LiveChunk);
         *c = (LiveChunk){0};
-        Err err = furnish(l, c, table, room, rows, size);
+        Err err = furnish(l, c, table, room, rows);
         if (err) {
             empty(l, c);
             return err;
@@ -276,9 +253,9 @@ static Err add_rows(Live *l, u32 table, const WalRecord *r)
 {
     LiveTable *t = &l->table[table];
     u64 rows;
-    Err err = batch_check_wire(l->tables->tables[table], r->body, r->size, &rows);
+    Err err = batch_measure_wire(l->tables->tables[table], r->body, r->size, &rows, t->heap);
     if (err || rows == 0) return err;
-    if (!t->open || !fits(t->last, rows, r->size)) err = begin_chunk(l, table, rows, r->size);
+    if (!t->open || !fits(t, t->last, rows)) err = begin_chunk(l, table, rows);
     if (err) return err;
     LiveChunk *c = t->last;
     u64 before = c->batch.rows;
@@ -408,8 +385,7 @@ static u64 table_binary(const Live *l, u32 table)
     for (const LiveChunk *c = l->table[table].first; c; c = c->next)
         for (u32 i = 0; i < c->batch.schema->column_count; i++) {
             const Vec *v = &c->batch.cols[i];
-            if (is_list(v) && v->count)
-                bytes += v->offs[v->count] * type_disk_width(v->type - QT_NESTED);
+            if (is_list(v) && v->count) bytes += v->offs[v->count] * type_nested_width(v->type);
         }
     return bytes;
 }

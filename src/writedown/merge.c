@@ -260,19 +260,10 @@ done:
     return err;
 }
 
-static Err append_lists(ColumnOut *out, const Column *c, u64 from, u64 rows)
+static Err append_lists(const Work *w, ColumnOut *out, const Column *c, u64 from, u64 rows)
 {
-    Err err = E_OK;
-    for (u64 r = from; r < from + rows && err == E_OK; r++) {
-        const void *elements = NULL;
-        u64 n = 0;
-        TRY(column_need(c, r, r + 1));
-        err = column_row(c, r, &elements, &n);
-        if (err == E_OK) err = column_append_row(out, elements, n);
-        column_done(c, r, r + 1);
-    }
-done:
-    return err;
+    DomainSet domains = domain_alone(w->merge->target.domain);
+    return column_append_column(out, c, NULL, from, rows, &domains);
 }
 
 static void widen_times(Merge *m, const i64 *t, u64 rows)
@@ -291,7 +282,7 @@ static Err copy_rows(const Work *w, Gather *g, const Column *c, u64 i, u64 from,
 {
     Err err = E_OK;
     if (c->type >= QT_NESTED || c->type == QT_LIST)
-        err = append_lists(g->out, c, from, rows);
+        err = append_lists(w, g->out, c, from, rows);
     else if (c->type == QT_ENUM && !c->wide)
         err = gather_narrow(g, c, from, rows);
     else
@@ -592,7 +583,7 @@ static Err map_columns(const Schema *s, MergeRun *run, const Column **cols)
         Err err = splay_column(run->splay, s->columns[i].name, run->rows, &cols[i]);
         if (err != E_OK) return err;
         int want = schema_memory_type(&s->columns[i]);
-        if (cols[i]->type != want && !(want >= QT_NESTED && cols[i]->rows == 0))
+        if (!column_fits(cols[i], want))
             return fail(E_TYPE, "%s/%s: type %s on disk, but the schema says %s", run->splay->path,
                         s->columns[i].name, type_name(cols[i]->type), type_name(want));
     }
@@ -786,7 +777,7 @@ static Err write_piece(const Work *w, const MergeTarget *t, const char *path, u6
         const Column *c = w->cursors[0].cols[i];
         if (c->type >= QT_NESTED || c->type == QT_LIST) {
             for (u64 r = 0; r < count; r++)
-                TRY(append_lists(out.cols[i], c, from + perm[r], 1));
+                TRY(append_lists(w, out.cols[i], c, from + perm[r], 1));
         } else {
             TRY(column_need(c, from, from + count));
             err = write_picked(out.cols[i], c, from, perm, count);

@@ -165,7 +165,7 @@ static void compare_columns(Check *c)
         bool same = t->column_count == model->column_count;
         for (u32 k = 0; k < t->column_count && same; k++) {
             bool open = t->types[k] >= 0 && model->types[k] >= 0;
-            bool list = t->types[k] == QT_LIST || model->types[k] == QT_LIST;
+            bool list = check_table_list(t->types[k]) && check_table_list(model->types[k]);
             same = strcmp(t->names[k], model->names[k]) == 0 &&
                    (!open || list || t->types[k] == model->types[k]);
         }

@@ -202,25 +202,38 @@ static void check_attribute(CheckTable *t, const char *name, const Column *c)
                      "it says sorted, its elements do not ascend");
 }
 
-static void check_lists(CheckTable *t, const char *name, const Column *c)
+/* A row of a list column is sound; one of a `typed` column has its type. */
+static Err check_list(const Column *c, u64 row, bool typed, Arena *a)
 {
-    for (u64 i = 0; i < c->rows; i++) {
-        const void *elements = NULL;
-        u64 count = 0;
-        Err err = column_row(c, i, &elements, &count);
+    const void *elements;
+    u64 count;
+    Value v;
+    if (typed) return column_row(c, row, &elements, &count);
+    return column_value(c, row, NULL, a, &v);
+}
+
+static void check_lists(CheckTable *t, u32 i, const char *name, const Column *c)
+{
+    Arena a = {0};
+    int wanted = QT_NESTED;
+    if (t->schema != NULL && i < t->schema->column_count)
+        wanted = schema_memory_type(&t->schema->columns[i]);
+    bool typed = wanted != QT_NESTED && wanted != QT_NESTED + QT_ENUM;
+    for (u64 row = 0; row < c->rows; row++) {
+        Err err = check_list(c, row, typed, &a);
+        arena_reset(&a);
         if (err == E_OK) continue;
         findings_fail(&t->findings, file_of(t, name), "column", err);
-        return;
+        break;
     }
+    arena_free(&a);
 }
 
 static void check_type(CheckTable *t, u32 i, const char *name, const Column *c)
 {
     if (t->schema == NULL || i >= t->schema->column_count) return;
     int wanted = schema_memory_type(&t->schema->columns[i]);
-    bool empty_list = c->rows == 0 && c->type == QT_LIST && wanted > QT_NESTED;
-    bool untyped = c->type == QT_NESTED && wanted > QT_NESTED; /* only empty lists stand in it */
-    if (c->type != wanted && !empty_list && !untyped)
+    if (!column_fits(c, wanted))
         findings_bad(&t->findings, file_of(t, name), "type", "%s, the schema has %s",
                      c->type == QT_ENUM ? "symbol" : type_name(c->type),
                      type_name(t->schema->columns[i].type));
@@ -254,7 +267,7 @@ static void check_columns(CheckTable *t, Splay *s, const Column **columns, bool 
         check_type(t, i, name, c);
         sound[i] = c->type != QT_ENUM || check_indices(t, name, c);
         if (sound[i]) check_attribute(t, name, c);
-        if (c->type >= QT_NESTED) check_lists(t, name, c);
+        if (type_is_nested(c->type)) check_lists(t, i, name, c);
     }
     t->rows = rows == UINT64_MAX ? 0 : rows;
 }

@@ -50,6 +50,9 @@ typedef struct {
     int *types;
 } CheckTable;
 
+/* Whether a type is one of list columns, which their rows decide: two of them do not differ. */
+static inline bool check_table_list(int type) { return type == QT_LIST || type_is_nested(type); }
+
 /* Checks the folder; all there is to say is in the findings. */
 void check_table(CheckTable *t);
 

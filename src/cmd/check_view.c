@@ -526,7 +526,7 @@ static void compare_columns(CheckView *db, const CheckTable *t, const CheckTable
     bool same = t->column_count == newest->column_count;
     for (u32 i = 0; i < t->column_count && same; i++) {
         bool open = t->types[i] >= 0 && newest->types[i] >= 0;
-        bool list = t->types[i] == QT_LIST || newest->types[i] == QT_LIST; /* without rows */
+        bool list = check_table_list(t->types[i]) && check_table_list(newest->types[i]);
         same = strcmp(t->names[i], newest->names[i]) == 0 &&
                (!open || list || t->types[i] == newest->types[i]);
     }

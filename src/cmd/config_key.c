@@ -121,7 +121,8 @@ static const ConfigKey keys[] = {
      .help = "table.column: a primary key of the same type in another table."},
     {CONFIG_KEY_COLUMN, "anymap", CONFIG_KEY_BOOL, OPT, .otherwise = "false",
      .field = AT(SchemaColumn, anymap),
-     .help = "Store a list column as a memory-mapped anymap. Strings are always stored so."},
+     .help =
+         "Store a list column as a memory-mapped anymap, which every list column is in any case."},
     {CONFIG_KEY_COLUMN, "oldName", TEXT, OPT, .field = AT(SchemaColumn, old_name),
      .help = "The column's name before, for a rename at the next start."},
     {CONFIG_KEY_COLUMN, "backfill", TEXT, OPT, .field = AT(SchemaColumn, backfill),

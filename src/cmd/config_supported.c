@@ -33,9 +33,6 @@ static const YamlNode *child_at(const YamlNode *list, u32 i)
 static Err refuse_column(Refusals *r, const SchemaColumn *col, const YamlNode *node)
 {
     Err err = E_OK;
-    if (col->type == QT_LIST) TRY(refuse(r, node, "type", "mixed columns are not there yet"));
-    if (col->type > QT_NESTED && col->type != QT_STRING)
-        TRY(refuse(r, node, "type", "list columns other than string are not there yet"));
     if (col->foreign) TRY(refuse(r, node, "foreign", "foreign keys are not there yet"));
     if (col->old_name) TRY(refuse(r, node, "oldName", "renaming columns is not there yet"));
     if (col->backfill) TRY(refuse(r, node, "backfill", "filling added columns is not there yet"));

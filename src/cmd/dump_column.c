@@ -83,16 +83,13 @@ static Value element(const Column *c, u64 row, const DumpColumnDomain *d, Arena 
                 str_of(arena_format(a, "index %lld, beyond the domain", (long long)index)));
         return value_sym(symbol_text(d->domain.ids[index]));
     }
-    if (c->type >= QT_NESTED) {
-        const void *elements = NULL;
-        u64 count = 0;
-        if (column_row(c, row, &elements, &count) != E_OK)
+    if (type_is_nested(c->type)) {
+        Value list;
+        if (column_value(c, row, NULL, a, &list) != E_OK)
             return value_string(str_of(arena_format(a, "%s", fail_text())));
-        int type = c->type - QT_NESTED;
-        u64 shown = MIN(count, DUMP_ITEMS_MAX), width = type_width(type);
-        u8 *copy = arena_alloc(a, shown * width + 1);
-        if (shown > 0) memcpy(copy, elements, shown * width);
-        return value_vec(vec_of(type == 0 ? QT_BYTE : type, copy, type == 0 ? 0 : shown));
+        if (list.type >= QT_LIST && list.type <= QT_ENUM)
+            list.as.vec.count = MIN(list.as.vec.count, DUMP_ITEMS_MAX);
+        return list;
     }
     Value v = value_vec(vec_of(c->type, c->data, c->rows));
     return value_at(&v, row);
@@ -115,17 +112,15 @@ static void put_elements(DumpOut *o, const Column *c, const DumpColumnDomain *d)
 /* Checks what opening did not: each reference of a list column. */
 static void check_rows(DumpOut *o, const Column *c)
 {
-    for (u64 i = 0; i < c->rows && c->type >= QT_NESTED; i++) {
-        const void *elements = NULL;
-        u64 count = 0;
-        Err err = column_row(c, i, &elements, &count);
-        if (err == E_OK) continue;
-        if (err == E_UNSUPPORTED)
-            dump_out_text(o, "notRead", str_of(fail_text()));
-        else
-            dump_out_bad(o, "row %llu: %s", (unsigned long long)i, fail_text());
-        return;
+    Arena a = {0};
+    Err err = E_OK;
+    for (u64 i = 0; i < c->rows && type_is_nested(c->type) && err == E_OK; i++) {
+        Value v;
+        err = column_value(c, i, NULL, &a, &v);
+        if (err != E_OK) dump_out_bad(o, "row %llu: %s", (unsigned long long)i, fail_text());
+        arena_reset(&a);
     }
+    arena_free(&a);
 }
 
 /* How a compressed file is stored. */

@@ -440,7 +440,7 @@ static Err take_row(const Agg *a, const Plan *p, const ScanPiece *piece, u64 row
     s->end.time = time;
     s->end.some = true;
     s->end.kept = false;
-    s->end.late = c->zipped != NULL && a->type > QT_NESTED;
+    s->end.late = scan_is_loose(a->type) || (c->zipped != NULL && a->type > QT_NESTED);
     if (s->end.late) {
         s->end.list = c;
         s->end.count = row;
@@ -579,8 +579,8 @@ static Err end_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const A
 
 static u64 hash_value(const Vec *v, u64 at)
 {
-    if (v->type > QT_NESTED) {
-        u32 width = type_width(v->type - QT_NESTED);
+    if (type_is_nested(v->type)) {
+        u32 width = type_nested_width(v->type);
         u64 size = (v->offs[at + 1] - v->offs[at]) * width;
         return map_hash((const u8 *)v->data + v->offs[at] * width, size);
     }
@@ -590,8 +590,8 @@ static u64 hash_value(const Vec *v, u64 at)
 
 static bool same_value(const Vec *v, u64 a, u64 b)
 {
-    if (v->type > QT_NESTED) {
-        u32 width = type_width(v->type - QT_NESTED);
+    if (type_is_nested(v->type)) {
+        u32 width = type_nested_width(v->type);
         u64 n = v->offs[a + 1] - v->offs[a];
         const u8 *data = v->data;
         return n == v->offs[b + 1] - v->offs[b] &&
@@ -669,11 +669,8 @@ static Err add_value(const Agg *a, const Plan *p, const ScanPiece *piece, u64 ro
         vec_init(&s->set->values, a->type);
     }
     Vec *v = &s->set->values;
-    if (a->type > QT_NESTED) {
-        const void *elements;
-        u64 count;
-        TRY(scan_row(c, row, &elements, &count));
-        TRY(vec_append_row(v, elements, count));
+    if (type_is_nested(a->type)) {
+        TRY(scan_append(c, p->names, row, v));
     } else if (a->type == QT_ENUM) {
         i32 lane;
         const i32 *id;
@@ -1120,11 +1117,32 @@ Err agg_merge(const Agg *a, AggState *to, AggState *from)
     return err;
 }
 
-Err agg_keep(const Agg *a, AggState *s, Arena *arena)
+/* Brings the row of a loose type into the arena. */
+static Err keep_loose(const Agg *a, const Names *names, AggState *s, Arena *arena)
+{
+    void *copy;
+    Vec row;
+    vec_init(&row, a->type);
+    Err err = scan_append(s->end.list, names, s->end.count, &row);
+    u64 count = err == E_OK ? row.offs[1] : 0;
+    if (err == E_OK) err = arena_try(arena, count + 1, type_nested_width(a->type), &copy);
+    if (err == E_OK) {
+        if (count > 0) memcpy(copy, row.data, count * type_nested_width(a->type));
+        s->end.list = copy;
+        s->end.count = count;
+        s->end.kept = true;
+        s->end.late = false;
+    }
+    vec_free(&row);
+    return err;
+}
+
+Err agg_keep(const Agg *a, const Names *names, AggState *s, Arena *arena)
 {
     Err err = E_OK;
     void *copy;
     if (!is_end(a->kind) || a->type < QT_NESTED || !s->end.some || s->end.kept) return E_OK;
+    if (scan_is_loose(a->type)) return keep_loose(a, names, s, arena);
     u32 width = type_width(a->type - QT_NESTED);
     const void *list = s->end.list;
     const ScanColumn *late = s->end.late ? list : NULL;

@@ -48,7 +48,7 @@ typedef union {
         u8 value[16];
         const void *list; /* its elements; when late, the ScanColumn */
         bool some, kept;  /* a row was met; its list is in the arena */
-        bool late;        /* the list stands in a compressed column and is read by agg_keep */
+        bool late; /* the list is compressed or of a loose type, and is read by agg_keep */
     } end;
 
     AggSet *set;
@@ -107,7 +107,7 @@ MUST_USE Err agg_merge(const Agg *a, AggState *to, AggState *from);
 
 /* Copies what a state borrows from a part into the arena, before the part is closed and before
  * end.list of a late one is read. */
-MUST_USE Err agg_keep(const Agg *a, AggState *s, Arena *arena);
+MUST_USE Err agg_keep(const Agg *a, const Names *names, AggState *s, Arena *arena);
 
 /* What `count` states say, as elements of the result's type (not for lists). */
 void agg_finish(const Agg *a, const AggState *s, u64 count, void *data);

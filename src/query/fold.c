@@ -236,7 +236,7 @@ Err fold_keep(Fold *f, Arena *a)
     for (u32 i = 0; i < f->agg_count; i++) {
         if (f->aggs[i].type < QT_NESTED) continue;
         for (u32 g = 0; g < f->started; g++)
-            TRY(agg_keep(&f->aggs[i], &f->states[i][g], a));
+            TRY(agg_keep(&f->aggs[i], f->plan->names, &f->states[i][g], a));
     }
 done:
     return err;

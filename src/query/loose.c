@@ -35,7 +35,7 @@ Err loose_make(Plan *p, const QuerySource *s)
     for (u32 i = 0; i < p->slot_count; i++) {
         int type = schema_memory_type(&p->schema->columns[p->slots[i]]);
         u32 width = type_width(type);
-        if (type > QT_NESTED) continue;
+        if (type_is_nested(type)) continue;
         u8 *block = arena_alloc(p->arena, (u64)SCAN_BLOCK * width);
         for (u64 k = 0; type != QT_ENUM && k < SCAN_BLOCK; k++)
             type_null(type, block + k * width);

@@ -46,9 +46,7 @@ static Err check_column(const Column *c, const Part *p, u64 rows, const SchemaCo
     if (!p->plain && c->type == QT_ENUM && strcmp(c->domain, DOMAIN_NAME) != 0)
         return fail(E_UNSUPPORTED, "%s: symbols of the domain %s, not of %s", path, c->domain,
                     DOMAIN_NAME);
-    if (c->type == type || (c->rows == 0 && c->type == QT_LIST)) return E_OK;
-    if (c->type == QT_NESTED && type > QT_NESTED)
-        return fail(E_UNSUPPORTED, "%s: a list column without a type", path);
+    if (column_fits(c, type)) return E_OK;
     return fail(E_CORRUPT, "%s: the column is %s, but %s %s%s", path, type_name(c->type),
                 p->plain ? "the last partition has" : "the schema says", type_name(type),
                 p->plain ? " (P-17)" : "");

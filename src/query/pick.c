@@ -311,13 +311,36 @@ Err pick_elements(const Pick *k, u32 slot, void *out)
     for (;;) {
         TRY(next(&w, &run, &some));
         if (!some) break;
-        u32 width = type_width(run.piece->cols[slot].type - QT_NESTED);
+        u32 width = type_nested_width(run.piece->cols[slot].type);
         for (u64 i = 0; i < run.count; i++) {
             const void *elements;
             u64 count;
             TRY(row_of(k, &run, slot, i, &elements, &count));
             if (count > 0) memcpy(p, elements, count * width);
             p += count * width;
+        }
+    }
+done:
+    walk_end(&w);
+    return err;
+}
+
+Err pick_lists(const Pick *k, u32 slot, u64 bytes_max, Vec *out)
+{
+    Err err = E_OK;
+    Walk w = walk_of(k, slot);
+    PickRun run;
+    bool some;
+    u64 width = type_nested_width(out->type);
+    for (;;) {
+        TRY(next(&w, &run, &some));
+        if (!some) break;
+        for (u64 i = 0; i < run.count; i++) {
+            u64 row = run.listed > 0 ? k->rows[run.listed - 1 + i] : run.from + i;
+            TRY(scan_append(&run.piece->cols[slot], k->plan->names, row, out));
+            if (out->offs[out->count] * width > bytes_max)
+                TRY(fail(E_LIMIT, "the result's lists are too long"));
+            if (i % SCAN_BLOCK == 0) TRY(plan_in_time(k->plan));
         }
     }
 done:

@@ -44,6 +44,10 @@ MUST_USE Err pick_offsets(const Pick *k, u32 slot, u64 *offs);
 /* Lists: copies the elements of all rows, end to end. */
 MUST_USE Err pick_elements(const Pick *k, u32 slot, void *out);
 
+/* Lists of loose types (scan_is_loose): appends those of all rows to an owned vector; E_LIMIT when
+ * it then holds more than `bytes_max`. */
+MUST_USE Err pick_lists(const Pick *k, u32 slot, u64 bytes_max, Vec *out);
+
 /* Frees it; idempotent. */
 void pick_free(Pick *k);
 

@@ -63,14 +63,9 @@ static Err use_columns(Plan *p)
     p->run_slot = -1;
     if (r->group_count == 1 && s->columns[r->groups[0]].type == QT_SYMBOL)
         p->run_slot = p->slot_of[r->groups[0]];
-    for (u32 i = 0; i < p->slot_count; i++) {
-        int type = s->columns[p->slots[i]].type;
+    for (u32 i = 0; i < p->slot_count; i++)
         if (s->columns[p->slots[i]].unreadable != NULL)
             return fail(E_CORRUPT, "%s", s->columns[p->slots[i]].unreadable);
-        if (type != QT_SYMBOL && !type_is_fixed(type) && type <= QT_NESTED)
-            return fail(E_UNSUPPORTED, "column %s of %s is mixed", s->columns[p->slots[i]].name,
-                        s->name);
-    }
     return E_OK;
 }
 

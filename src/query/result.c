@@ -65,7 +65,7 @@ static Err empty_column(Result *r, int type, Vec *v)
     *v = vec_of(type, NULL, 0);
     TRY(allocate(r, 1, 16, &place));
     v->data = place;
-    if (type > QT_NESTED) {
+    if (type_is_nested(type)) {
         TRY(allocate(r, 1, sizeof(u64), &place));
         v->offs = place;
     }
@@ -124,9 +124,34 @@ static Err copy_column(void *arg, u64 task)
     u64 pick = task / (c->result->count + c->result->timed),
         column = task % (c->result->count + c->result->timed);
     Vec *v = &c->result->cols[column];
-    if (v->type > QT_NESTED) return E_OK;
+    if (type_is_nested(v->type)) return E_OK;
     u8 *out = (u8 *)v->data + c->firsts[pick] * type_width(v->type);
     return pick_copy(&c->picks[pick], slot_of_result(c->result, (u32)column), out);
+}
+
+/* The same of loose types: converted into memory that grows, then brought behind what is there. */
+static Err copy_loose(const Copy *c, u32 column, u64 old_rows)
+{
+    Err err = E_OK;
+    Result *r = c->result;
+    Vec *v = &r->cols[column], grown;
+    u64 width = type_nested_width(v->type), old = v->offs[old_rows], more = 0;
+    void *data;
+    vec_init(&grown, v->type);
+    for (u64 i = 0; i < c->count; i++)
+        TRY(pick_lists(&c->picks[i], slot_of_result(r, column), BOUND_RESULT_MAX - r->bytes,
+                       &grown));
+    ASSERT(grown.count == r->rows - old_rows && grown.offs != NULL);
+    for (u64 i = 1; i <= grown.count; i++)
+        v->offs[old_rows + i] = old + grown.offs[i];
+    more = grown.offs[grown.count];
+    TRY(allocate_raw(r, old + more, width, &data));
+    if (old > 0) memcpy(data, v->data, old * width);
+    if (more > 0) memcpy((u8 *)data + old * width, grown.data, more * width);
+    v->data = data;
+done:
+    vec_free(&grown);
+    return err;
 }
 
 static Err copy_lists(const Copy *c, u32 column, u64 old_rows)
@@ -134,7 +159,8 @@ static Err copy_lists(const Copy *c, u32 column, u64 old_rows)
     Err err = E_OK;
     Result *r = c->result;
     Vec *v = &r->cols[column];
-    u32 slot = slot_of_result(r, column), width = type_width(v->type - QT_NESTED);
+    if (scan_is_loose(v->type)) return copy_loose(c, column, old_rows);
+    u32 slot = slot_of_result(r, column), width = type_nested_width(v->type);
     u64 old = v->offs[old_rows];
     void *data, *before = v->data;
     for (u64 i = 0; i < c->count; i++)
@@ -154,7 +180,7 @@ static Err enlarge(Result *r, u64 old, u64 rows)
     Err err = E_OK;
     for (u32 i = 0; i < r->count + r->timed; i++) {
         Vec *v = &r->cols[i];
-        bool lists = v->type > QT_NESTED;
+        bool lists = type_is_nested(v->type);
         u32 width = lists ? sizeof(u64) : type_width(v->type);
         void *place, **home = lists ? (void **)&v->offs : &v->data;
         TRY(lists ? allocate(r, rows + 1, width, &place) : allocate_raw(r, rows, width, &place));
@@ -184,7 +210,7 @@ Err result_picks(Result *r, Pick *picks, u64 count, int threads)
     bool small = (r->rows - old) * width < PARALLEL_BYTES;
     TRY(pool_run(count * columns, small ? 1 : threads, copy_column, &c));
     for (u32 i = 0; i < columns; i++) {
-        if (r->cols[i].type > QT_NESTED) TRY(copy_lists(&c, i, old));
+        if (type_is_nested(r->cols[i].type)) TRY(copy_lists(&c, i, old));
     }
 done:
     return err;
@@ -291,7 +317,7 @@ static Err take(Result *r, Vec *v, const u32 *perm, u64 n)
         TRY(allocate(r, n, width, &data));
         take_fixed(v->data, width, perm, n, data);
     } else {
-        u32 width = type_width(v->type - QT_NESTED);
+        u32 width = type_nested_width(v->type);
         TRY(allocate(r, n + 1, sizeof(u64), &place));
         u64 *offs = place;
         for (u64 i = 0; i < n; i++)
@@ -515,9 +541,9 @@ static Err distinct_cell(Result *r, const Agg *a, const AggState *s, Value *cell
     static const Vec none;
     const Vec *from = s->set != NULL ? &s->set->values : &none;
     Vec v = vec_of(a->type, NULL, from->count);
-    bool lists = a->type > QT_NESTED;
+    bool lists = type_is_nested(a->type);
     u64 elements = !lists ? from->count : from->count > 0 ? from->offs[from->count] : 0;
-    u32 width = type_width(lists ? a->type - QT_NESTED : a->type);
+    u32 width = lists ? type_nested_width(a->type) : type_width(a->type);
     TRY(allocate(r, elements, width, &data));
     if (elements > 0) memcpy(data, from->data, elements * width);
     v.data = data;
@@ -536,9 +562,9 @@ static Err list_column(Result *r, const Agg *a, AggState *states, u64 count, Vec
     Err err = E_OK;
     void *place;
     for (u64 i = 0; i < count; i++) {
-        if (states[i].end.late) TRY(agg_keep(a, &states[i], r->plan->arena));
+        if (states[i].end.late) TRY(agg_keep(a, r->plan->names, &states[i], r->plan->arena));
     }
-    u32 width = type_width(a->type - QT_NESTED);
+    u32 width = type_nested_width(a->type);
     TRY(allocate(r, count + 1, sizeof(u64), &place));
     v->offs = place;
     for (u64 i = 0; i < count; i++)
@@ -566,7 +592,7 @@ static Err agg_column(Result *r, const Fold *f, u32 at, u64 count, Vec *v)
         v->data = data;
         return E_OK;
     }
-    if (v->type > QT_NESTED) return list_column(r, a, states, count, v);
+    if (type_is_nested(v->type)) return list_column(r, a, states, count, v);
     if (a->kind == AGG_DISTINCT) {
         TRY(allocate(r, count, sizeof(Value), &data));
         for (u64 i = 0; i < count; i++)
@@ -639,7 +665,7 @@ static void fill_column(Vec *v, Fill fill)
 /* Moves a borrowed column on to rows [first, first + n). */
 static void cut(Vec *v, u64 first, u64 n)
 {
-    if (v->type > QT_NESTED) {
+    if (type_is_nested(v->type)) {
         v->offs += first;
     } else {
         u32 width = v->type == QT_LIST ? sizeof(Value) : type_width(v->type);

@@ -6,6 +6,7 @@
  * multiple of 8 bytes, vectors are aligned to their width.
  */
 #include "query/scan.h"
+#include "q/wire.h"
 #include "query/simd.h"
 
 #include <math.h>
@@ -21,7 +22,7 @@ ScanColumn scan_of_part(const SchemaColumn *s, Opened *o, bool own)
     column.own = own;
     if (column_on_need(c)) column.zipped = c;
     if (type == QT_ENUM) column.form = c->wide ? SCAN_WIDE : SCAN_NARROW;
-    if (type > QT_NESTED) column.form = SCAN_FILE;
+    if (type_is_nested(type)) column.form = SCAN_FILE;
     return column;
 }
 
@@ -31,7 +32,7 @@ ScanColumn scan_of_live(const Vec *v)
     column.data = v->data;
     column.vec = v;
     if (v->type == QT_ENUM) column.form = SCAN_IDS;
-    if (v->type > QT_NESTED) column.form = SCAN_VEC;
+    if (type_is_nested(v->type)) column.form = SCAN_VEC;
     return column;
 }
 
@@ -179,9 +180,57 @@ Err scan_row(const ScanColumn *c, u64 row, const void **elements, u64 *count)
     }
     if (c->form == SCAN_FILE) return column_row(&c->opened->column, row, elements, count);
     const Vec *v = c->vec;
-    *elements = (const u8 *)v->data + v->offs[row] * type_width(c->type - QT_NESTED);
+    *elements = (const u8 *)v->data + v->offs[row] * type_nested_width(c->type);
     *count = v->offs[row + 1] - v->offs[row];
     return E_OK;
+}
+
+/* A list of symbols in a part. */
+static Err append_ids(const Column *c, const DomainSet *domains, u64 row, Vec *out)
+{
+    Vec ids;
+    vec_init(&ids, QT_ENUM);
+    Err err = column_row_ids(c, row, domains, &ids);
+    if (err == E_OK) err = vec_append_row(out, ids.data, ids.count);
+    vec_free(&ids);
+    return err;
+}
+
+/* A mixed value in a part. */
+static Err append_value(const Column *c, const DomainSet *domains, u64 row, Vec *out)
+{
+    Arena a = {0};
+    Buf b = {0};
+    Value v;
+    Err err = column_value(c, row, domains, &a, &v);
+    if (err == E_OK) err = wire_encode(&b, &v);
+    if (err == E_OK) err = vec_append_row(out, b.data, b.size);
+    buf_free(&b);
+    arena_free(&a);
+    return err;
+}
+
+Err scan_append(const ScanColumn *c, const Names *names, u64 row, Vec *out)
+{
+    Err err = E_OK;
+    const void *elements;
+    u64 count;
+    const Column *file = c->form == SCAN_FILE ? &c->opened->column : NULL;
+    if (c->form == SCAN_CONST) return vec_append_null(out, 1);
+    Domain known = {.count = names->count, .ids = names->ids};
+    DomainSet domains = domain_alone(&known);
+    if (file != NULL) TRY(column_need(file, row, row + 1));
+    if (file == NULL || !scan_is_loose(c->type)) {
+        err = scan_row(c, row, &elements, &count);
+        if (err == E_OK) err = vec_append_row(out, elements, count);
+    } else if (c->type == QT_NESTED) {
+        err = append_value(file, &domains, row, out);
+    } else {
+        err = append_ids(file, &domains, row, out);
+    }
+    if (file != NULL) column_done(file, row, row + 1);
+done:
+    return err;
 }
 
 void scan_free(ScanPiece *p)

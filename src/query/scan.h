@@ -110,7 +110,18 @@ const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out);
 MUST_USE Err scan_ids(const ScanPiece *p, const ScanColumn *c, const Names *names, u64 from, u64 n,
                       i32 *out, const i32 **ids);
 
-/* One row of a list column: its elements. */
+/* Whether rows of a list type are not stored as they are in memory: lists of symbols, mixed
+ * ones. */
+static inline bool scan_is_loose(int type)
+{
+    return type == QT_NESTED || type == QT_NESTED + QT_ENUM;
+}
+
+/* Appends one row of a list column of any type to an owned vector of the same type. Asks for the
+ * row itself. */
+MUST_USE Err scan_append(const ScanColumn *c, const Names *names, u64 row, Vec *out);
+
+/* One row of a list column: its elements. Not for loose types in a part. */
 MUST_USE Err scan_row(const ScanColumn *c, u64 row, const void **elements, u64 *count);
 
 /* The first nanosecond of a day, clipped to what fits. */

@@ -90,8 +90,7 @@ static Err append_column(void *arg, u64 i)
         const i32 *ids = vec_i32(v) + (a->perm != NULL ? 0 : a->from);
         return column_append_symbols(out, ids, a->indices, a->perm, a->count);
     }
-    if (type_is_nested(v->type))
-        return column_append_rows(out, v, a->perm, a->from, a->count);
+    if (type_is_nested(v->type)) return column_append_rows(out, v, a->perm, a->from, a->count);
     if (a->perm != NULL) return column_append_picked(out, v->data, a->perm, a->count);
     return column_append(out, (const u8 *)v->data + a->from * type_width(v->type), a->count);
 }

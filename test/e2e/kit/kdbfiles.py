@@ -445,6 +445,11 @@ class Heap:
                 raise Corrupt(f"heap object at {at}: {e}") from None
         if kind == 20:
             return self._enum(at, flags, attr, n)
+        if kind == 11 and not attr:     # by analogy with the packed form: no real file has it
+            where = array.array("i", self._bytes(body, 4 * n))
+            self.wrong_flags += flags != 0
+            self._met(at, body + 4 * n)
+            return QVector(11, [self._name(i) for i in where])
         check(kind in WIDTH, f"heap vector of type {kind} at {at}")
         if attr > 1:
             raise Unsupported(f"heap vector at {at} with attribute {attr}")

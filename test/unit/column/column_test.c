@@ -388,7 +388,8 @@ static void refuses_what_it_cannot_write(void **state)
     (void)state;
     ColumnOut *out;
     static const int types[] = {
-        3, QT_SYMBOL, 21, QT_NESTED - 1, QT_NESTED + 3, QT_NESTED + 21, QT_TABLE, QT_DICT, -QT_LONG};
+        3,        QT_SYMBOL, 21,      QT_NESTED - 1, QT_NESTED + 3, QT_NESTED + 21,
+        QT_TABLE, QT_DICT,   -QT_LONG};
     for (u32 i = 0; i < COUNT_OF(types); i++)
         fails(E_UNSUPPORTED, "type", column_create(&out, kit_path("w"), types[i], ATTR_NONE, 0));
     assert_int_equal(access(kit_path("w"), F_OK), -1);

@@ -116,28 +116,11 @@ static void only_asked_columns_are_missing(void **state)
     kit_end(&k);
 }
 
-static void mixed_columns_are_refused(void **state)
-{
-    (void)state;
-    Kit k;
-    Arena a = {0};
-    Request r;
-    Plan p;
-    build(&k);
-    KIT_OK(kit_parse(&k, "{'table':'trade','agg':['qty']}", &a, &r));
-    k.columns[COL_QTY].type = QT_LIST;
-    assert_int_equal(plan_make(&p, &k.source, &r, &a), E_UNSUPPORTED);
-    k.columns[COL_QTY].type = QT_INT;
-    arena_free(&a);
-    kit_end(&k);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_and_live_rows_are_pruned_by_time),
         cmocka_unit_test(only_asked_columns_are_missing),
-        cmocka_unit_test(mixed_columns_are_refused),
     };
     return cmocka_run_group_tests_name("query/plan", tests, NULL, NULL);
 }

@@ -48,7 +48,7 @@ typedef union {
         u8 value[16];
         const void *list; /* its elements; when late, the ScanColumn */
         bool some, kept;  /* a row was met; its list is in the arena */
-        bool late; /* the list is compressed or of a loose type, and is read by agg_keep */
+        bool late;        /* the list is compressed or of a loose type, and is read by agg_keep */
     } end;
 
     AggSet *set;

@@ -5,7 +5,7 @@ import os
 import struct
 
 from . import proc, qipc
-from .qipc import CODE, NULL, QVector
+from .qipc import CODES, NULL, QVector
 from .system import QueryFailed
 
 PACK = {1: "b", 4: "B", 5: "h", 6: "i", 7: "q", 8: "f", 9: "d", 12: "q", 13: "i", 14: "i",
@@ -72,7 +72,7 @@ def symbols(path, names):
 
 def vector(kind, values):
     """The bytes of a plain vector file; None is null."""
-    code = CODE.get(kind, kind)
+    code = CODES[kind]
     null = NULL.get(code)
     values = [null if v is None else v for v in values]
     head = b"\xfe\x20" + bytes((code, 0)) + struct.pack("<i", 0) + struct.pack("<q", len(values))
@@ -99,7 +99,6 @@ def enum32(domain, indices):
     head = bytearray(24)
     head[0] = 0xfe
     head[1:1 + len(domain)] = domain.encode()
-    head[8] = 0x14
     struct.pack_into("<q", head, 16, len(indices))
     null = -(1 << 31)
     return bytes(head) + struct.pack(f"<{len(indices)}i", *[null if i is None else i

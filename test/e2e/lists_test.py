@@ -214,9 +214,13 @@ class Road:
                 assert splay.files[n].kind in ("anymap", "list"), (n, splay.files[n].kind)
 
 
-def run(seed, **more):
-    with proc.workdir() as folder, System(folder, "0D01:00:00", tables={"t": table_spec(**more)}) \
-            as s:
+def run(seed, compression=None, **more):
+    tiers = None if compression is None else [
+        {"name": "idb", "mount": "idb", "schedule": {"freq": "0D01:00:00"}},
+        {"name": "hdb", "mount": "hdb", "compression": compression,
+         "schedule": {"freq": "1D00:00:00", "snap": "00:00:00"}}]
+    with proc.workdir() as folder, System(folder, tables={"t": table_spec(**more)},
+                                          freq="0D01:00:00", tiers=tiers) as s:
         road = Road(s, seed)
         for _ in range(3):
             road.publish(20)
@@ -258,6 +262,11 @@ def _():
 @tap.test("the same when each interval spills to disk")
 def _():
     run(2, blockSize=7)
+
+
+@tap.test("the same when days are compressed")
+def _():
+    run(3, {"algorithm": "gzip", "block": 12, "level": 6})
 
 
 @tap.test("JSON and CSV: lists by their natural form, mixed values from JSON alone")

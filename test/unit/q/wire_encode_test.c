@@ -190,6 +190,54 @@ static void unknown_types_are_refused(void **state)
     buf_free(&b);
 }
 
+/* A mixed vector holds its rows as they go out. */
+static void mixed_vectors_go_out_as_lists(void **state)
+{
+    (void)state;
+    Arena a = {0};
+    Buf b = {0}, rows = {0};
+    Vec v;
+    Value back, mixed, values[] = {value_string(STR("one")), value_long(2), value_list(&a, 0)};
+    vec_init(&v, QT_NESTED);
+    for (u32 i = 0; i < COUNT_OF(values); i++) {
+        buf_clear(&rows);
+        assert_int_equal(wire_encode(&rows, &values[i]), E_OK);
+        assert_int_equal(vec_append_row(&v, rows.data, rows.size), E_OK);
+    }
+    assert_int_equal(vec_append_null(&v, 1), E_OK);
+    mixed = value_vec(v);
+    assert_int_equal(wire_encode(&b, &mixed), E_OK);
+    assert_int_equal(wire_decode(b.data, b.size, &a, &back), E_OK);
+    assert_int_equal(back.type, QT_LIST);
+    assert_int_equal(value_count(&back), 4);
+    assert_int_equal(vec_value(&back.as.vec)[0].type, QT_CHAR);
+    assert_int_equal(vec_value(&back.as.vec)[1].as.i, 2);
+    assert_true(value_is_nothing(&vec_value(&back.as.vec)[3]));
+    /* a client of old gets the same, row by row; what it cannot take is refused */
+    Buf old = {0};
+    assert_int_equal(wire_message(&old, WIRE_RESPONSE, &mixed, 0), E_OK);
+    assert_int_equal(old.size, b.size + WIRE_HEADER);
+    assert_memory_equal(old.data + WIRE_HEADER, b.data, b.size);
+    vec_clear(&v);
+    for (i64 i = 0; i < 2; i++) {
+        Value time = value_timestamp(i);
+        buf_clear(&rows);
+        assert_int_equal(wire_encode(&rows, &time), E_OK);
+        assert_int_equal(vec_append_row(&v, rows.data, rows.size), E_OK);
+    }
+    mixed = value_vec(v);
+    buf_clear(&b);
+    assert_int_equal(wire_encode(&b, &mixed), E_OK);
+    assert_int_equal(b.data[0], QT_TIMESTAMP); /* atoms of one type are a vector to q */
+    assert_int_equal(b.size, 6 + 16);
+    assert_int_equal(wire_message(&old, WIRE_RESPONSE, &mixed, 0), E_TYPE);
+    vec_free(&v);
+    buf_free(&b);
+    buf_free(&old);
+    buf_free(&rows);
+    arena_free(&a);
+}
+
 static void capabilities_bound_what_may_be_sent(void **state)
 {
     (void)state;
@@ -285,6 +333,7 @@ int main(void)
         cmocka_unit_test(tables_and_dictionaries_must_be_even),
         cmocka_unit_test(too_deep_a_value_is_refused),
         cmocka_unit_test(unknown_types_are_refused),
+        cmocka_unit_test(mixed_vectors_go_out_as_lists),
         cmocka_unit_test(capabilities_bound_what_may_be_sent),
         cmocka_unit_test(messages_stand_one_behind_the_other),
         cmocka_unit_test(a_full_buffer_keeps_its_content),

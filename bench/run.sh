@@ -12,7 +12,7 @@ set -eu
 cd "$(dirname "$0")/.."
 export LC_ALL=C
 
-names='ingest single eoi eod commit query visibility live replay compress'
+names='ingest single eoi eod commit query visibility live replay compress plain'
 
 case "${1-}" in
 --list) printf '%s\n' $names && exit ;;

@@ -35,6 +35,12 @@ static bool refused(const char *call, const char *path)
     return errno != 0;
 }
 
+/* Tells a watcher of a change. */
+static void tell(FaultCall call, const char *path, const char *to)
+{
+    fault_tell(&(FaultChange){.call = call, .path = path, .to = to, .fd = -1});
+}
+
 /* The failure of a call on `path`, by errno. */
 static Err failed(const char *path, const char *call)
 {
@@ -147,6 +153,7 @@ Err dir_kind(const char *path, bool follow, DirKind *kind)
 Err dir_make(const char *path)
 {
     if (refused("mkdir", path) || mkdir(path, DIR_PERMS) != 0) return failed(path, "make folder");
+    tell(FAULT_MKDIR, path, NULL);
     return E_OK;
 }
 
@@ -200,7 +207,10 @@ Err dir_sync(const char *path)
     Err err = E_OK;
     int fd = open(path, DIR_FLAGS);
     if (fd < 0) return failed(path, "open folder");
-    if (refused("fsync", path) || fsync(fd) != 0) err = failed(path, "sync folder");
+    FaultChange c = {.call = FAULT_FOLDER, .path = path, .fd = fd};
+    c.failed = refused("fsync", path);
+    if (c.failed || fsync(fd) != 0) err = failed(path, "sync folder");
+    if (c.failed || err == E_OK) fault_tell(&c);
     close(fd);
     return err;
 }
@@ -214,12 +224,14 @@ Err dir_rename(const char *from, const char *to)
         errno = error;
         return failed(from, call);
     }
+    tell(FAULT_RENAME, from, to);
     return E_OK;
 }
 
 Err dir_link(const char *target, const char *path)
 {
     if (refused("symlink", path) || symlink(target, path) != 0) return failed(path, "make link");
+    tell(FAULT_SYMLINK, path, target);
     return E_OK;
 }
 
@@ -258,12 +270,14 @@ Err dir_read_link(const char *path, Arena *a, char **target)
 Err dir_unlink(const char *path)
 {
     if (refused("unlink", path) || unlink(path) != 0) return failed(path, "remove");
+    tell(FAULT_UNLINK, path, NULL);
     return E_OK;
 }
 
 Err dir_remove(const char *path)
 {
     if (refused("rmdir", path) || rmdir(path) != 0) return failed(path, "remove folder");
+    tell(FAULT_RMDIR, path, NULL);
     return E_OK;
 }
 
@@ -304,8 +318,10 @@ static void removal_leave(Removal *r)
 static Err remove_at(int folder, const char *path, const char *name, bool is_folder)
 {
     if (!refused(is_folder ? "rmdir" : "unlink", path) &&
-        unlinkat(folder, name, is_folder ? AT_REMOVEDIR : 0) == 0)
+        unlinkat(folder, name, is_folder ? AT_REMOVEDIR : 0) == 0) {
+        tell(is_folder ? FAULT_RMDIR : FAULT_UNLINK, path, NULL);
         return E_OK;
+    }
     return errno == ENOENT ? E_OK : failed(path, "remove");
 }
 
@@ -347,6 +363,7 @@ Err dir_remove_all(const char *path)
 Err dir_hard_link(const char *from, const char *to)
 {
     if (refused("link", to) || link(from, to) != 0) return failed(to, "make hard link");
+    tell(FAULT_LINK, from, to);
     return E_OK;
 }
 

@@ -14,6 +14,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define FAULT_EXIT 137 /* what a shell reports of kill -9 */
@@ -64,6 +65,8 @@ FaultVerdict fault_point(const char *call, const char *path, u64 size)
         count_change();
         return verdict;
     }
+    if (plan.kind == FAULT_UNSYNCED && strcmp(call, "fsync") != 0 && strcmp(call, "fdatasync") != 0)
+        return verdict;
     u64 n = atomic_fetch_add(&changes, 1) + 1;
     if (plan.kind == FAULT_NONE || (plan.lasting ? n < plan.at : n != plan.at)) return verdict;
     if (plan.kind == FAULT_KILL) {
@@ -71,9 +74,23 @@ FaultVerdict fault_point(const char *call, const char *path, u64 size)
                 (unsigned long long)n, call, path);
         _exit(FAULT_EXIT);
     }
-    if (plan.kind == FAULT_ERROR) verdict.error = plan.error;
+    if (plan.kind == FAULT_ERROR || plan.kind == FAULT_UNSYNCED) verdict.error = plan.error;
     if (plan.kind == FAULT_SHORT) verdict.size = MIN(size, MAX(size / 2, 1));
     return verdict;
+}
+
+static FaultWatch watcher;
+static void *watcher_arg;
+
+void fault_watch(FaultWatch watch, void *arg)
+{
+    watcher_arg = arg;
+    watcher = watch;
+}
+
+void fault_tell(const FaultChange *c)
+{
+    if (watcher) watcher(watcher_arg, c);
 }
 
 /* The errno of a name like "ENOSPC", or 0. */

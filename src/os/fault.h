@@ -17,7 +17,8 @@
 #include "base/fail.h"
 #include "base/types.h"
 
-typedef enum { FAULT_NONE, FAULT_KILL, FAULT_ERROR, FAULT_SHORT } FaultKind;
+/* FAULT_UNSYNCED counts syncs only (of files and folders): the n-th fails. */
+typedef enum { FAULT_NONE, FAULT_KILL, FAULT_ERROR, FAULT_SHORT, FAULT_UNSYNCED } FaultKind;
 
 /* What happened to this change: go on, fail with `error`, or write only `size` bytes. */
 typedef struct {
@@ -39,5 +40,41 @@ u64 fault_count(void);
 /* Called by os/ before each change of the disk; `size` = bytes about to be written, 0 for
  * others. */
 FaultVerdict fault_point(const char *call, const char *path, u64 size);
+
+/* A change that was made, as os/ tells it to a watcher (a test that replays power cuts). */
+typedef enum {
+    FAULT_OPEN,     /* a file may have been created; size 1 = it was cut to nothing */
+    FAULT_WRITE,    /* `size` bytes of `data` at `at` */
+    FAULT_TRUNCATE, /* to `size` bytes */
+    FAULT_ALLOCATE, /* at least `size` bytes */
+    FAULT_SYNC,     /* of a file; `failed` = it was made to fail */
+    FAULT_FOLDER,   /* the same of a folder */
+    FAULT_MKDIR,
+    FAULT_SYMLINK, /* `to` = its text */
+    FAULT_LINK,    /* `to` = the new name */
+    FAULT_RENAME,  /* `to` = the new name */
+    FAULT_UNLINK,
+    FAULT_RMDIR
+} FaultCall;
+
+typedef struct {
+    FaultCall call;
+    const char *path; /* as it was opened or named; it may have another name by now */
+    const char *to;
+    int fd; /* of a file; -1 = none */
+    bool failed;
+    u64 at, size;
+    const void *data;
+} FaultChange;
+
+typedef void (*FaultWatch)(void *arg, const FaultChange *c);
+
+/* Has every change told to `watch`, on the thread that makes it, right after it was made; NULL ends
+ * that. Changes that fail are not told, but for syncs that fault_arm made fail. For tests; not
+ * while other threads change the disk. */
+void fault_watch(FaultWatch watch, void *arg);
+
+/* Called by os/ after each change. */
+void fault_tell(const FaultChange *c);
 
 #endif

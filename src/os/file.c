@@ -33,6 +33,12 @@ static bool refused(const char *call, const char *path)
     return errno != 0;
 }
 
+/* Tells a watcher of a change. */
+static void tell(FaultCall call, const char *path, int fd, u64 size)
+{
+    fault_tell(&(FaultChange){.call = call, .path = path, .fd = fd, .size = size});
+}
+
 static Err open_failed(const char *path)
 {
     int error = errno;
@@ -60,6 +66,7 @@ static Err open_flags(File *f, const char *path, int flags)
         f->fd = creates && refused("open", path) ? -1 : open(path, flags | FILE_FLAGS, FILE_PERMS);
     } while (f->fd < 0 && errno == EINTR);
     if (f->fd < 0) return open_failed(path);
+    if (flags & O_CREAT) tell(FAULT_OPEN, path, f->fd, (flags & O_TRUNC) != 0);
     f->path = strdup(path);
     if (!f->path)
         err = fail(E_MEMORY, "%s: no memory", path);
@@ -150,6 +157,7 @@ Err file_write(File *f, const void *data, u64 size, u64 at)
             return fail_errno(error, "%s: write", f->path);
         }
         if (n == 0) return fail(E_IO, "%s: write: nothing was taken", f->path);
+        fault_tell(&(FaultChange){FAULT_WRITE, f->path, NULL, f->fd, false, at, (u64)n, from});
         from += n;
         at += (u64)n;
         size -= (u64)n;
@@ -159,8 +167,15 @@ Err file_write(File *f, const void *data, u64 size, u64 at)
 
 Err file_sync(File *f)
 {
-    if (refused("fdatasync", f->path) || fdatasync(f->fd) != 0)
-        return fail_errno(errno, "%s: sync", f->path);
+    FaultChange c = {.call = FAULT_SYNC, .path = f->path, .fd = f->fd};
+    c.failed = refused("fdatasync", f->path);
+    if (c.failed) {
+        int error = errno;
+        fault_tell(&c);
+        return fail_errno(error, "%s: sync", f->path);
+    }
+    if (fdatasync(f->fd) != 0) return fail_errno(errno, "%s: sync", f->path);
+    fault_tell(&c);
     return E_OK;
 }
 
@@ -175,6 +190,7 @@ Err file_truncate(File *f, u64 size)
     if (size > FILE_END_MAX) return fail(E_LIMIT, "%s: size beyond all files", f->path);
     if (refused("ftruncate", f->path) || ftruncate(f->fd, (off_t)size) != 0)
         return fail_errno(errno, "%s: truncate", f->path);
+    tell(FAULT_TRUNCATE, f->path, f->fd, size);
     return E_OK;
 }
 
@@ -183,7 +199,10 @@ static Err allocate(File *f, u64 size)
 {
     if (size == 0) return E_OK;
     if (size > FILE_END_MAX) return fail(E_LIMIT, "%s: size beyond all files", f->path);
-    if (!refused("fallocate", f->path) && fallocate(f->fd, 0, 0, (off_t)size) == 0) return E_OK;
+    if (!refused("fallocate", f->path) && fallocate(f->fd, 0, 0, (off_t)size) == 0) {
+        tell(FAULT_ALLOCATE, f->path, f->fd, size);
+        return E_OK;
+    }
     if (errno == EOPNOTSUPP || errno == EINTR) return E_OK;
     return fail_errno(errno, "%s: allocate %llu bytes", f->path, (unsigned long long)size);
 }

@@ -91,6 +91,8 @@ static Err write_out(FileOut *out, const u8 *data, u64 size, u64 at)
         if (n < 0 && error == EINTR) continue;
         if (n < 0) return fail_errno(error, "%s: write", out->file.path);
         if (n == 0) return fail(E_IO, "%s: write: nothing was taken", out->file.path);
+        fault_tell(&(FaultChange){FAULT_WRITE, out->file.path, NULL, out->file.fd, false, at,
+                                  (u64)n, data});
         data += n;
         at += (u64)n;
         size -= (u64)n;

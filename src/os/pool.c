@@ -144,13 +144,17 @@ static Err run_here(u64 count, Err (*task)(void *arg, u64 i), void *arg, FailRec
     return first;
 }
 
+static bool alone;
+
+void pool_alone(bool on) { alone = on; }
+
 Err pool_run(u64 count, int threads, Err (*task)(void *arg, u64 i), void *arg)
 {
     FailRecord failure;
     if (threads <= 0) threads = proc_cpus();
     threads = MIN(threads, POOL_THREADS_MAX);
     if ((u64)threads > count) threads = (int)count;
-    if (threads <= 1 || in_task) return run_here(count, task, arg, &failure);
+    if (threads <= 1 || in_task || alone) return run_here(count, task, arg, &failure);
 
     Job job = {.task = task, .arg = arg, .count = count, .inside_max = threads - 1};
     job.failed_at = ~0ull;

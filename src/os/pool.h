@@ -15,4 +15,8 @@
  * still run. */
 MUST_USE Err pool_run(u64 count, int threads, Err (*task)(void *arg, u64 i), void *arg);
 
+/* Has every later job run in its caller's thread, one task after the other: for tests that must do
+ * the same in the same order each time. Not while a job runs. */
+void pool_alone(bool alone);
+
 #endif

@@ -192,12 +192,29 @@ static bool is_ours(const Sweep *s, const Adopted *adopted, const char *path)
     return root_owns(s->root, path) || adopted_owns(s->root, adopted, path);
 }
 
-/* Step 5. */
+/* The folder above a path, in the arena. */
+static const char *above(Arena *a, const char *path)
+{
+    return arena_text(a, path, (u64)(strrchr(path, '/') - path));
+}
+
+/* Makes it durable that nothing is left in a day's folder, or that the folder is gone itself. */
+static Err sync_day(const char *day, Arena *a)
+{
+    DirKind kind = DIR_ABSENT;
+    Err err = dir_kind(day, false, &kind);
+    return err != E_OK ? err : dir_sync(kind == DIR_ABSENT ? above(a, day) : day);
+}
+
+/* Step 5. The next manifest forgets what is gone, so it must be gone for good: each day's folder is
+ * synced once (parts of a day stand together in the list), also when an earlier sweep, which may
+ * not have come to that, has removed the part. */
 static Err drop_garbage(Sweep *s)
 {
     Err err = E_OK;
     Arena scratch = {0};
     Adopted adopted = {0};
+    const char *day = NULL;
 
     if (s->garbage_count > 0) TRY(adopted_read(s->root, &scratch, &adopted));
     for (u32 i = 0; i < s->garbage_count; i++) {
@@ -209,7 +226,11 @@ static Err drop_garbage(Sweep *s)
         if (kind == DIR_FOLDER) TRY(dir_remove_all(g->path));
         if (kind == DIR_LINK) TRY(dir_unlink(g->path)); /* an imported date that was a link */
         s->parts += kind == DIR_FOLDER || kind == DIR_LINK;
+        const char *its_day = above(&scratch, g->path);
+        if (day != NULL && strcmp(day, its_day) != 0) TRY(sync_day(day, &scratch));
+        day = its_day;
     }
+    if (day != NULL) TRY(sync_day(day, &scratch));
 done:
     arena_free(&scratch);
     return err;

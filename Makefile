@@ -3,7 +3,7 @@
 #   make [all]      build/$(BUILD)/silt and libsilt.a          BUILD = release (default) | debug |
 #   make test       unit, golden, crash and end-to-end tests           asan | tsan | cover | fuzz |
 #   make unit       unit tests only; ROOMS="base os q" limits them     analyze
-#   make crash      every crash point (hours); crashpoints, e2e-big: other long tests
+#   make crash      every crash point (hours); power, crashpoints, e2e-big: other long tests
 #   make check      tests, linters, both compilers, sanitizers CC = gcc (default) | clang-14
 #   make fuzz       builds the fuzzers and runs each for FUZZ_SECONDS, if given
 #   make bench      the figures of bench/                      CFLAGS_EXTRA, LDFLAGS_EXTRA
@@ -88,7 +88,7 @@ SILT := $(if $(MAIN),$(O)/silt)
 
 # ---- build
 
-.PHONY: all deps build test unit tests crash crashpoints e2e-big check lint tidy format-check clang-tidy cppcheck analyze \
+.PHONY: all deps build test unit tests crash power crashpoints e2e-big check lint tidy format-check clang-tidy cppcheck analyze \
         compilers sanitize demo bench bench-programs fuzz objects install format clean
 .SUFFIXES:
 .SECONDARY:
@@ -172,10 +172,15 @@ test: deps
 unit: $(UNIT_PROGRAMS)
 	$(Q)tools/runtests.sh $(UNIT_PROGRAMS)
 
-# Long ones: every point of the crash tests; the same by an outside checker; ten million rows and more.
-crash: $(SILT)
+# Long ones: every point of the crash tests; every state that a power cut may leave; the same by an
+# outside checker; ten million rows and more.
+crash: $(SILT) $(O)/test/crash_steps_test
+	$(Q)CRASH_ALL=1 $(O)/test/crash_steps_test
 	$(Q)SILT=$(abspath $(SILT)) CRASH_ALL=1 CRASH_JOBS=$(shell nproc) python3 test/crash/points_test.py
 	$(Q)SILT=$(abspath $(SILT)) CRASH_ALL=1 CRASH_JOBS=$(shell nproc) python3 test/crash/import_test.py
+
+power: $(O)/test/crash_power_test
+	$(Q)POWER_ALL=1 $<
 
 crashpoints: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) test/crash/outside.sh

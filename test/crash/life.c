@@ -8,6 +8,7 @@
 #include "crash/life.h"
 
 #include "crash/kload.h"
+#include "db/sidecar.h"
 #include "os/dir.h"
 #include "os/fault.h"
 #include "q/symbol.h"
@@ -497,6 +498,12 @@ static Err copy_part(const Part *p, const char *to, Arena *a)
         TRY(dir_sync(into));
     }
     TRY(dir_sync(to));
+    if (p->summed) {
+        char *sums = sidecar_path(a, to);
+        TRY(sidecar_remove(to));
+        TRY(dir_hard_link(sidecar_path(a, p->path), sums));
+        TRY(dir_sync(arena_text(a, to, (u64)(strrchr(to, '/') - to))));
+    }
 done:
     return err;
 }
@@ -656,6 +663,9 @@ static bool no_orphans(Judge *j, const char *store)
         TRY(dir_list(day, 100000, &a, &parts, &part_count));
         for (u64 k = 0; k < part_count && good; k++) {
             char *path = dir_join(&a, day, parts[k].name, NULL);
+            u64 length = strlen(path), number = 0;
+            if (sidecar_numbered(str_of(parts[k].name), &number)) /* goes with its part */
+                path[length - strlen(".sums")] = 0;
             good = is_named(v, path);
             if (!good) snprintf(j->why, WHY, "%s: nobody names it", path);
         }
@@ -666,11 +676,26 @@ done:
     return err == E_OK && good;
 }
 
+/* The checksums of every part are there and right. */
+static bool sums(Judge *j)
+{
+    for (int kind = PART_INTERVAL; kind <= PART_DATE; kind++) {
+        u64 at = 0;
+        for (const Part *p; (p = view_next(j->life->publish.current, (PartKind)kind, &at)) != NULL;)
+            if (p->summed && sidecar_verify(p, 1) != E_OK) {
+                snprintf(j->why, WHY, "%s", fail_text());
+                return false;
+            }
+    }
+    return true;
+}
+
 static bool tree(Judge *j)
 {
     Life *l = j->life;
     Arena a = {0};
-    bool good = no_orphans(j, root_store(&l->root, 0)) && no_orphans(j, root_store(&l->root, 1)) &&
+    bool good = sums(j) && no_orphans(j, root_store(&l->root, 0)) &&
+                no_orphans(j, root_store(&l->root, 1)) &&
                 no_orphans(j, dir_join(&a, l->root.idb, "data", NULL));
     arena_free(&a);
     if (good && l->publish.current->number < l->model.view) {

@@ -43,6 +43,25 @@ static bool one_of(const char *words, const char *name)
     return false;
 }
 
+#define NAME_RULE "is no letter followed by letters, digits and _, at most 128 in all"
+
+const char *config_table_name_fault(const char *name)
+{
+    if (!str_name_ok(str_of(name), true)) return NAME_RULE;
+    bool taken =
+        one_of(q_reserved, name) || one_of(folder_names, name) || one_of(signal_names, name);
+    return taken ? "is reserved" : NULL;
+}
+
+const char *config_table_column_fault(const char *name)
+{
+    if (!str_name_ok(str_of(name), false)) return NAME_RULE;
+    if (one_of(q_reserved, name)) return "is a reserved word of q";
+    if (strcmp(name, "date") == 0 || strcmp(name, "int") == 0)
+        return "is the virtual column of partitions";
+    return strncmp(name, "label_", 6) == 0 ? "begins as labels do in queries" : NULL;
+}
+
 static void check_table_name(ConfigDoc *d, const YamlNode *tables, const char *name)
 {
     if (!str_name_ok(str_of(name), true))

@@ -9,4 +9,8 @@
 /* Fills c->tables with sealed schemas; what is wrong becomes a finding. */
 void config_table_build(ConfigDoc *d, Config *c);
 
+/* Why a name can be no table's or no column's (a phrase), NULL when it can. */
+const char *config_table_name_fault(const char *name);
+const char *config_table_column_fault(const char *name);
+
 #endif

@@ -14,6 +14,7 @@
 #include "cmd/dump.h"
 #include "cmd/get.h"
 #include "cmd/handover.h"
+#include "cmd/infer.h"
 #include "cmd/operate.h"
 #include "cmd/pub.h"
 #include "cmd/reader.h"
@@ -58,6 +59,8 @@ static const Command COMMANDS[] = {
      "verify every invariant of a database, read-only", "silt check /data/hdb"},
     {"adopt", handover_main, "ASSEMBLY|DIR --check|--apply",
      "import a kdb+ database in place; --check only looks", "silt adopt assembly.yaml --check"},
+    {"schema", infer_main, "infer DIR [--name NAME]", "propose an assembly from a kdb+ database",
+     "silt schema infer /data/kdb > assembly.yaml"},
     {"version", version_main, "", "print the version", "silt version"},
     {"help", help_main, "[COMMAND]", "explain a command", "silt help pub"},
     {"worker", worker_main, "eoi|eod|dbm ASSEMBLY", NULL,

@@ -280,6 +280,39 @@ def _():
         assert r.http("GET", "/v1/status").json()["ready"] is True
 
 
+@tap.test("silt schema infer proposes an assembly that silt config check takes, or says why not")
+def _():
+    taken = {"torq-finance-starter-pack/hdb": ["quote_iex", "trade", "trade_iex"],
+             "torq-crypto/hdb/database": ["zb"],
+             "torq-air-g/hdb": ["flights"],
+             "torq/tests/dataaccess/queryorder/hdb": ["packets", "quote"],
+             "torq-finance-starter-pack/dqe/dqcdb/database": ["configtable", "results"]}
+    with proc.workdir() as work:
+        for where in WHOLE:
+            got = proc.run(["schema", "infer", shared(where)])
+            assert got.returncode == 0, (where, got)
+            path = os.path.join(work, "assembly.yaml")
+            write(path, got.stdout)
+            text = got.stdout.decode()
+            checked = proc.run(["config", "check", path])
+            if where not in taken:
+                assert "Not taken: " in text or "No table can be" in text, (where, text)
+                assert checked.returncode == 2 and b"tables: V-0" in checked.stdout, checked
+                continue
+            assert checked.returncode == 0, (where, checked, text)
+            db = kdbfiles.load_db(shared(where))
+            for name in taken[where]:
+                assert f"\n  {name}:\n    type: partitioned\n    prtnCol: " in text, (name, text)
+                for c, code in db.tables[name].columns.items():
+                    kind = q.NAMES.get(code)
+                    if kind:
+                        assert f"{{name: {c}, type: {kind}" in text, (name, c, kind)
+        got = proc.run(["schema", "infer", shared("torq-finance-starter-pack/hdb")])
+        assert b"sortColsDisk: [sym, time]" in got.stdout and b"# a guess: or srctime" in got.stdout
+        for args in (["schema", "infer"], ["schema", "infer", "/nowhere"], ["schema", "x", "/"]):
+            assert proc.run(args).returncode in (2, 3), args
+
+
 # ------------------------------------------------------------------------------------- made ones
 
 NAMES = ["", "AAPL", "DOW", "GOOG", "IBM", "MSFT", "ORCL", "Z"]

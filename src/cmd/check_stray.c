@@ -192,8 +192,8 @@ done:
 Err check_stray(CheckView *db)
 {
     static const char *const idb_names[] = {
-        "current", "current.new", "seg",        "manifest", "data",           "spill", "stage",
-        "wal",     "dead",        "quarantine", "lock",     "siltstone.json", NULL};
+        "current", "current.new", "seg",  "manifest",       "data",  "spill",     "stage", "wal",
+        "dead",    "quarantine",  "lock", "siltstone.json", "scrub", "scrub.tmp", NULL};
     static const char *const hdb_names[] = {
         "current",        "current.new", "seg",        "data",       "sym",
         "siltstone.json", ADOPTED_DATA,  ADOPTED_LIST, JOURNAL_NAME, NULL};

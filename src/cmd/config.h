@@ -77,6 +77,8 @@ typedef struct {
     u16 port;         /* ours: elements.sm.port, KXI_PORT, --sm-port; default 10001 */
     u64 memory_max; /* ours: elements.sm.memoryLimit: bytes each worker may hold, default 1 GiB, at
                        least 64 MiB */
+    i64 scrub_ns;   /* ours: elements.sm.scrub: time of one pass of the scrub, default 7 days; 0 =
+                       none */
     i64 horizon_ns; /* ours: elements.sm.futureHorizon, default 1 day (O-25) */
     bool encrypt_all;
     const ConfigDoc *doc; /* the document behind it, for config_show and config_supported */

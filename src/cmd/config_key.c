@@ -229,6 +229,10 @@ static const ConfigKey keys[] = {
     {CONFIG_KEY_SM, "futureHorizon", CONFIG_KEY_DURATION, OPT, .preset = "1D", .low = "1s",
      .high = "36500D", .field = AT(Config, horizon_ns),
      .help = "Rows further in the future than this go to quarantine."},
+    {CONFIG_KEY_SM, "scrub", CONFIG_KEY_DURATION, OPT, .preset = "7D", .low = "0s",
+     .high = "36500D", .field = AT(Config, scrub_ns),
+     .help = "Time within which every byte of the database is compared with its checksum in the "
+             "background, evenly spread; 0s compares nothing."},
     {CONFIG_KEY_SM, "description", TEXT, IGN, .help = "Free text."},
     {CONFIG_KEY_SM, "size", ANY, IGN, .help = "Replicas."},
     {CONFIG_KEY_SM, "env", ANY, IGN, .help = "Environment of the containers."},

@@ -63,7 +63,7 @@ static const Command COMMANDS[] = {
      "silt schema infer /data/kdb > assembly.yaml"},
     {"version", version_main, "", "print the version", "silt version"},
     {"help", help_main, "[COMMAND]", "explain a command", "silt help pub"},
-    {"worker", worker_main, "eoi|eod|dbm ASSEMBLY", NULL,
+    {"worker", worker_main, "eoi|eod|dbm|scrub ASSEMBLY", NULL,
      NULL}, /* the manager's children: not for people */
 };
 

@@ -34,6 +34,7 @@
 #include "column/image.h"
 #include "os/dir.h"
 #include "os/fault.h"
+#include "os/guard.h"
 #include "os/loop.h"
 #include "os/now.h"
 #include "os/proc.h"
@@ -49,6 +50,7 @@
 #define READER_POLL_MS     5
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
+#define READER_DAMAGE_NS   1000000000ll
 #define READER_CALLS_MAX   32            /* queries of one connection in line */
 #define READER_UNREAD_MAX  (32ull << 20) /* bytes a peer has not taken: its queries wait */
 #define READER_EARLY_MS    60000
@@ -86,7 +88,9 @@ typedef struct {
     PlainBase *plain;   /* the same, open */
     ConfigDap own;      /* where that is served */
     LoopTimer timer;
-    i64 looked; /* monotonic time of the last look at `current` */
+    i64 looked;      /* monotonic time of the last look at `current` */
+    Scrub damage;    /* what the scrub has found, */
+    i64 damage_read; /* and when that was read (monotonic) */
     u32 running, threads;
     List queue, active; /* queries that wait; that run */
     u32 queued;
@@ -186,6 +190,22 @@ done:
     return err;
 }
 
+/* Reads what the scrub has found, once a second. What cannot be read says nothing. */
+static void read_damage(Reader *r)
+{
+    Scrub fresh;
+    if (r->damage_read != 0 && now_mono() - r->damage_read < READER_DAMAGE_NS) return;
+    r->damage_read = now_mono();
+    u32 before = r->damage.count;
+    if (scrub_read(&r->root, &fresh) != E_OK) return;
+    scrub_free(&r->damage);
+    r->damage = fresh;
+    r->source.damage = &r->damage;
+    if (fresh.count > before)
+        log_event(LOG_WARN, "da.damage", "%u files are damaged: queries that need them fail",
+                  fresh.count);
+}
+
 /* Whether there is a newer view than the open one. */
 static Err newer_view(Reader *r, bool *newer)
 {
@@ -267,6 +287,7 @@ static Err catch_up(Reader *r, u32 most)
     if (followed != E_OK && followed != E_LIMIT) return followed;
     TRY(newer_view(r, &newer));
     if (newer) TRY(reload(r));
+    read_damage(r);
     if (newer && followed == E_LIMIT) followed = follow_stream(r, most);
     watch_memory(r);
     if (!r->ready &&
@@ -338,6 +359,7 @@ static void query_work(void *arg)
     Value table;
     q->err = run_execute(q->run, &table);
     if (q->err == E_OK) q->err = encode(q, &table);
+    if (q->err == E_OK) q->err = run_intact(q->run);
     if (q->err != E_OK) q->text = arena_text(&q->call->arena, fail_text(), strlen(fail_text()));
 }
 
@@ -940,6 +962,7 @@ static void stop(Reader *r)
     run_cache_free(r->source.cache);
     domain_release(r->domain);
     view_cache_free(&r->cache);
+    scrub_free(&r->damage);
     root_close(&r->root);
 }
 
@@ -998,6 +1021,7 @@ int reader_main(int argc, char **argv)
     r->options.file = argc == 1 ? argv[0] : NULL;
     TRY(options_log(&r->options, "da"));
     TRY(fault_init("da"));
+    TRY(guard_start());
     if (r->options.file != NULL) TRY(dir_kind(r->options.file, true, &kind));
     TRY(kind == DIR_FOLDER ? configure_plain(r) : configure(r));
     if (kind != DIR_FOLDER && r->host != NULL)

@@ -32,7 +32,7 @@
 #define SM_DELAY_LAST_MS   10000
 #define SM_STEADY_NS       30000000000ll /* a child that lived so long starts again without pause */
 
-static const char *const SM_NAMES[SM_WORKERS] = {"eoi", "eod", "dbm"};
+static const char *const SM_NAMES[SM_WORKERS] = {"eoi", "eod", "dbm", "scrub"};
 
 void sm_fatal(Sm *sm, Err err)
 {
@@ -227,7 +227,7 @@ static Err start(Sm *sm)
     log_end(&l);
     for (u32 i = 0; i < SM_WORKERS; i++) {
         sm->workers[i] = (SmWorker){.name = SM_NAMES[i], .delay_ms = sm->config.wait_ms, .sm = sm};
-        start_worker(&sm->workers[i]);
+        if (i != SM_SCRUB || sm->config.scrub_ns > 0) start_worker(&sm->workers[i]);
     }
     signals_arm(sm);
     sm_sweep(sm);

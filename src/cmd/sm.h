@@ -23,7 +23,7 @@
 #define SM_REQUESTS_MAX 64   /* day requests remembered */
 #define SM_CLIENTS_MAX  1024 /* registered clients */
 
-enum { SM_EOI, SM_EOD, SM_DBM, SM_WORKERS };
+enum { SM_EOI, SM_EOD, SM_DBM, SM_SCRUB, SM_WORKERS };
 
 /* A child process. */
 typedef struct {

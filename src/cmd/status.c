@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "db/scrub.h"
 #include "os/dir.h"
 #include "os/now.h"
 #include "os/proc.h"
@@ -210,6 +211,42 @@ static Value stream_value(const Sm *sm, Arena *a)
     return d;
 }
 
+/* A copy that lives as long as the answer. */
+static Str text_of(Arena *a, const char *text) { return str_of(str_dup(a, str_of(text))); }
+
+static Value damage_value(const ScrubDamage *d, Arena *a)
+{
+    Value one = value_dict(a, 8);
+    value_put(&one, "part", value_string(text_of(a, d->part)));
+    value_put(&one, "file", value_string(text_of(a, d->name)));
+    value_put(&one, "what", value_string(text_of(a, d->what)));
+    value_put(&one, "fromByte", value_long((i64)d->from));
+    value_put(&one, "toByte", value_long((i64)d->to));
+    value_put(&one, "fromRow", value_long((i64)d->row_from));
+    value_put(&one, "toRow", value_long((i64)d->row_to));
+    value_put(&one, "found", value_timestamp(d->found));
+    return one;
+}
+
+/* How far the scrub is, and what it has found. */
+static Value scrub_value(const Sm *sm, Arena *a)
+{
+    Scrub s;
+    Value d = value_dict(a, 6);
+    if (scrub_read(&sm->root, &s) != E_OK) s = (Scrub){0}; /* the scrub tells, and begins anew */
+    Value damaged = value_list(a, s.count);
+    for (u32 i = 0; i < s.count; i++)
+        vec_value(&damaged.as.vec)[i] = damage_value(&s.damages[i], a);
+    value_put(&d, "pass", value_long((i64)s.pass));
+    value_put(&d, "began", value_timestamp(s.began == 0 ? Q_NULL_LONG : s.began));
+    value_put(&d, "lastWhole", value_timestamp(s.last == 0 ? Q_NULL_LONG : s.last));
+    value_put(&d, "bytes", value_long((i64)s.done));
+    value_put(&d, "damagedFiles", value_long(s.count));
+    value_put(&d, "damaged", damaged);
+    scrub_free(&s);
+    return d;
+}
+
 /* GET /v1/status, .silt.status. */
 static void on_status(void *ctx, Call *call)
 {
@@ -219,7 +256,7 @@ static void on_status(void *ctx, Call *call)
     u32 waiting = 0;
     for (u32 i = 0; i < sm->request_count; i++)
         waiting += sm->requests[i].state != SM_COMPLETED;
-    Value d = value_dict(a, 16);
+    Value d = value_dict(a, 17);
     value_put(&d, "name", value_string(str_of(sm->config.name)));
     value_put(&d, "version", value_string(STR(STATUS_VERSION)));
     value_put(&d, "role", value_string(STR("sm")));
@@ -235,6 +272,7 @@ static void on_status(void *ctx, Call *call)
     value_put(&d, "stream", stream_value(sm, a));
     value_put(&d, "intake", counts_value(sm, a));
     value_put(&d, "workers", workers_value(sm, a));
+    value_put(&d, "scrub", scrub_value(sm, a));
     if (v->lost_to > v->lost_from) {
         Value lost = value_dict(a, 2);
         value_put(&lost, "from", value_long(v->lost_from));
@@ -394,6 +432,18 @@ static void collect_space(const char *store, const char *path)
                (f64)free_bytes);
 }
 
+static void collect_scrub(const Sm *sm)
+{
+    Scrub s;
+    if (scrub_read(&sm->root, &s) != E_OK) return; /* shown as absent */
+    gauge("silt_damaged_files", "files that are not what was written, as far as the scrub knows",
+          (f64)s.count);
+    gauge("silt_scrub_last_seconds", "wall time at which the last whole pass of the scrub ended",
+          s.last == 0 ? 0 : (f64)s.last / 1e9 + 946684800.0);
+    counter("silt_scrub_passes", "", "passes of the scrub that were begun", (f64)s.pass);
+    scrub_free(&s);
+}
+
 static void collect(void *arg)
 {
     Sm *sm = arg;
@@ -433,6 +483,7 @@ static void collect(void *arg)
             (f64)c->quarantined_null);
     counter("silt_quarantined_rows", "reason=\"future\"", "rows set aside",
             (f64)c->quarantined_future);
+    collect_scrub(sm);
     collect_space("idb", sm->root.idb);
     collect_space("hdb", sm->root.hdb);
 }

@@ -21,10 +21,12 @@
 #include "base/log.h"
 #include "cmd/config.h"
 #include "cmd/options.h"
+#include "cmd/worker_scrub.h"
 #include "column/image.h"
 #include "db/publish.h"
 #include "os/dir.h"
 #include "os/fault.h"
+#include "os/guard.h"
 #include "os/now.h"
 #include "os/proc.h"
 #include "serve/client.h"
@@ -35,6 +37,7 @@
 #define WORKER_CALL_MS    120000
 #define WORKER_CONNECT_MS 10000
 #define WORKER_RETRY_MS   1000
+#define WORKER_DAMAGE_MS  5000
 #define WORKER_STAGES_MAX 100000 /* files in <idb>/stage */
 #define WORKER_LARGE                                                                               \
     (1 << 20) /* bytes of a block that goes back to the kernel when it is freed                    \
@@ -52,7 +55,8 @@ typedef struct {
                  are gone */
 } Worker;
 
-static Err load(Worker *w)
+/* `connect`: the scrub has nothing to say to the manager. */
+static Err load(Worker *w, bool connect)
 {
     Err err = E_OK;
     ConfigSource source;
@@ -64,6 +68,7 @@ static Err load(Worker *w)
               w->config.source->log_path, w->config.date_tiers, w->config.date_tier_count);
     view_cache_init(&w->cache, &w->root);
     TRY(dir_lock(dir_join(&w->root.memory, w->root.idb, "stage", NULL), false, &w->lock));
+    if (!connect) goto done;
     TRY(client_open(&w->client, w->config.host, w->config.port, WORKER_CONNECT_MS));
     w->client.timeout_ms = WORKER_CALL_MS;
 done:
@@ -309,7 +314,8 @@ static Err run_eod(Worker *w)
         if (err == E_OK) continue;
         log_fail(LOG_ERROR, "eod.failed", err);
         if (err == E_CLOSED) goto done;
-        now_sleep_ms(WORKER_RETRY_MS); /* a failing step is repeated until it succeeds */
+        /* A failing step is repeated until it succeeds; damage seldom goes away by itself. */
+        now_sleep_ms(err == E_CORRUPT ? WORKER_DAMAGE_MS : WORKER_RETRY_MS);
         Value text = value_string(str_of(arena_text(&a, fail_text(), strlen(fail_text()))));
         TRY(undo_days(w));
         TRY(call_manager(w, ".silt.failed", &text, &a, &answer));
@@ -343,11 +349,13 @@ int worker_main(int argc, char **argv)
     Option options[] = {OPTIONS_COMMON(w->options), {0}};
     TRY(options_parse(&argc, argv, options));
     if (argc != 2)
-        TRY(fail(E_USAGE, "silt worker is started by silt sm: silt worker eoi|eod|dbm ASSEMBLY"));
+        TRY(fail(E_USAGE,
+                 "silt worker is started by silt sm: silt worker eoi|eod|dbm|scrub ASSEMBLY"));
     w->name = argv[0];
     w->options.file = argv[1];
     bool eoi = strcmp(w->name, "eoi") == 0, eod = strcmp(w->name, "eod") == 0;
-    if (!eoi && !eod && strcmp(w->name, "dbm") != 0)
+    bool scrub = strcmp(w->name, "scrub") == 0;
+    if (!eoi && !eod && !scrub && strcmp(w->name, "dbm") != 0)
         TRY(fail(E_USAGE, "there is no worker %s", w->name));
     TRY(options_log(&w->options, w->name));
     TRY(fault_init(w->name));
@@ -355,9 +363,13 @@ int worker_main(int argc, char **argv)
      * memoryLimit. */
     if (mallopt(M_MMAP_THRESHOLD, WORKER_LARGE) != 1)
         log_event(LOG_WARN, "worker.memory", "mallopt is refused");
-    TRY(load(w));
+    TRY(load(w, !scrub));
     image_cache_bound(w->config.memory_max / 8);
-    TRY(eoi ? run_eoi(w) : eod ? run_eod(w) : run_dbm(w));
+    if (eod) TRY(guard_start());
+    TRY(eoi     ? run_eoi(w)
+        : eod   ? run_eod(w)
+        : scrub ? worker_scrub(&w->root, &w->cache, w->config.scrub_ns)
+                : run_dbm(w));
 done:
     if (err == E_CLOSED)
         log_event(LOG_INFO, "worker.closed", "the manager is gone");

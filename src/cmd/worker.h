@@ -8,7 +8,7 @@
 #ifndef CMD_WORKER_H
 #define CMD_WORKER_H
 
-/* `silt worker eoi|eod|dbm ASSEMBLY`; started by the manager. Returns the exit status. */
+/* `silt worker eoi|eod|dbm|scrub ASSEMBLY`; started by the manager. Returns the exit status. */
 int worker_main(int argc, char **argv);
 
 #endif

@@ -256,6 +256,8 @@ bool column_fits(const Column *c, int type)
     return list && (c->type == type || type == QT_NESTED || c->rows == 0 || c->type == QT_NESTED);
 }
 
+bool column_lost(const Column *c) { return image_lost(&c->image) || image_lost(&c->heap_image); }
+
 void column_close(Column *c)
 {
     image_close(&c->image);

@@ -67,6 +67,10 @@ MUST_USE Err column_open_on_need(Column *c, const char *path);
  * type its rows do not tell fits every list, and every list fits a mixed column (QT_NESTED). */
 bool column_fits(const Column *c, int type);
 
+/* Whether bytes of its files were lost since it was opened (os/guard): what was read must not be
+ * used. */
+bool column_lost(const Column *c);
+
 /* Unmaps; idempotent. */
 void column_close(Column *c);
 

@@ -275,12 +275,20 @@ static bool need_there(Slot *s)
     return false;
 }
 
+/* Inflates a block, unless what it is inflated from was lost. */
+static Err inflate(const ImageBlocks *b, u64 i, u8 *to)
+{
+    Err err = block_inflate(&b->map, i, to, b->path);
+    if (!file_map_lost(&b->file)) return err;
+    return fail(E_CORRUPT, "%s: it was cut, or cannot be read, while it is open", b->path);
+}
+
 /* Inflates a block that this thread claimed. */
 static Err bring(ImageBlocks *b, u64 i, const Donor *d)
 {
     Slot *s = &b->slots[i];
     place_pages(b, i, d);
-    Err err = block_inflate(&b->map, i, place_of(b, i), b->path);
+    Err err = inflate(b, i, place_of(b, i));
     atomic_fetch_add_explicit(&inflated, 1, memory_order_relaxed);
     pthread_mutex_lock(&lock);
     if (d->slot != NULL) make_absent(d->slot);
@@ -413,7 +421,7 @@ Err image_reader_move(ImageReader *r, u64 at)
     if (!r->needed) {
         if (r->buffer == NULL) r->buffer = malloc(b->map.block_size);
         if (r->buffer == NULL) return fail(E_MEMORY, "%s: no memory to read it", b->path);
-        Err err = block_inflate(&b->map, i, r->buffer, b->path);
+        Err err = inflate(b, i, r->buffer);
         if (err != E_OK) return err;
         atomic_fetch_add_explicit(&inflated, 1, memory_order_relaxed);
         r->data = r->buffer;
@@ -490,7 +498,7 @@ static Err bring_whole(void *arg, u64 i)
 {
     ImageBlocks *b = arg;
     space_fill(place_of(b, i), round_up(block_plain_size(&b->map, i), space_page()));
-    return block_inflate(&b->map, i, place_of(b, i), b->path);
+    return inflate(b, i, place_of(b, i));
 }
 
 /* Counts bytes of a whole image; E_LIMIT when there are too many. */
@@ -545,7 +553,7 @@ static Err open_container(Image *m, const char *path, ImageMode mode)
     } else {
         TRY(inflate_whole(b));
     }
-    m->plain = (FileMap){b->space, b->map.size};
+    m->plain = (FileMap){b->space, b->map.size, 0};
     if (m->blocks != NULL) return E_OK;
 done:
     free_blocks(b, m->plain.data == NULL);
@@ -564,6 +572,11 @@ Err image_open(Image *m, const char *path, ImageMode mode)
         err = open_container(m, path, mode);
     if (err != E_OK) image_close(m);
     return err;
+}
+
+bool image_lost(const Image *m)
+{
+    return file_map_lost(m->blocks != NULL ? &m->blocks->file : &m->plain);
 }
 
 void image_close(Image *m)

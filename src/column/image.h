@@ -35,6 +35,10 @@ typedef struct {
  * one), E_LIMIT when a whole image would take more memory than the process may use. */
 MUST_USE Err image_open(Image *m, const char *path, ImageMode mode);
 
+/* Whether bytes of the file were lost since it was opened (os/guard): what was read must not be
+ * used. */
+bool image_lost(const Image *m);
+
 /* Unmaps and frees; nobody may need bytes of it. Idempotent. */
 void image_close(Image *m);
 

@@ -10,7 +10,7 @@
 #include "base/fail.h"
 #include "base/str.h"
 
-#define LINES_FIELDS_MAX 8
+#define LINES_FIELDS_MAX 9
 
 /* A text being read; the fields are those of the last line taken. */
 typedef struct {

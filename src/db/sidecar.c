@@ -322,8 +322,8 @@ static void describe(const Part *p, const SumFile *f, const char *what, const ch
 }
 
 /* Reads blocks [from, to) and notes those that differ. */
-static Err compare_blocks(const File *file, const SumFile *f, u64 from, u64 to, SidecarDamage *d,
-                          const char **unread, Arena *a)
+static Err compare_blocks(const File *file, const SumFile *f, u64 from, u64 to, bool direct,
+                          SidecarDamage *d, const char **unread, Arena *a)
 {
     Err err = E_OK;
     Buf memory = {0};
@@ -331,7 +331,8 @@ static Err compare_blocks(const File *file, const SumFile *f, u64 from, u64 to, 
     TRY(piece_room(&memory, &piece));
     for (u64 i = from; i < to; i++) {
         u64 at = i * SUM_BLOCK, want = MIN(f->size - at, SUM_BLOCK), got = 0;
-        Err bad = file_read_some(file, piece, SUM_BLOCK, at, &got);
+        Err bad = direct ? file_read_direct(file, piece, SUM_BLOCK, at, &got)
+                         : file_read_some(file, piece, want, at, &got);
         if (bad != E_OK) *unread = str_dup(a, str_of(fail_text()));
         if (bad == E_OK && got >= want && crc_32c(0, piece, want) == f->blocks[i]) continue;
         if (d->blocks++ == 0) d->from = at;
@@ -364,8 +365,7 @@ Err sidecar_compare(const Part *p, const SumFile *f, u64 from, u64 to, bool dire
                  arena_format(a, "%" PRIu64 " bytes, written were %" PRIu64, size, f->size), a, d);
     }
     if (*bad) goto done;
-    if (direct) file_direct(&file);
-    TRY(compare_blocks(&file, f, from, to, d, &unread, a));
+    TRY(compare_blocks(&file, f, from, to, direct, d, &unread, a));
     *bad = d->blocks > 0;
     if (!*bad) goto done;
     if (unread != NULL) {

@@ -10,6 +10,7 @@
 #include "base/bounds.h"
 #include "os/dir.h"
 #include "os/fault.h"
+#include "os/guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +22,7 @@
 
 #define FILE_FLAGS   (O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 #define FILE_PERMS   0640
+#define FILE_BLOCK   4096
 #define FILE_CHUNK   (1u << 20) /* zeros written at once */
 #define FILE_SMALL   65536      /* bytes read of a file that reports no size, as those of /proc */
 #define FILE_IO_MAX  (1ull << 30)
@@ -133,6 +135,34 @@ Err file_read_some(const File *f, void *out, u64 size, u64 at, u64 *got)
     return E_OK;
 }
 
+/* pread until the end of the file, which a count that is no multiple of a block tells; *refused
+ * when the file system takes no such reads. */
+static Err read_blocks(const File *f, u8 *to, u64 size, u64 at, u64 *got, bool *no)
+{
+    while (*got < size) {
+        ssize_t n = pread(f->fd, to + *got, MIN(size - *got, FILE_IO_MAX), (off_t)(at + *got));
+        if (n < 0 && errno == EINTR) continue;
+        *no = n < 0 && errno == EINVAL;
+        if (n < 0) return fail_errno(errno, "%s: read", f->path);
+        *got += (u64)n;
+        if (n == 0 || n % FILE_BLOCK != 0) break;
+    }
+    return E_OK;
+}
+
+Err file_read_direct(const File *f, void *out, u64 size, u64 at, u64 *got)
+{
+    int flags = fcntl(f->fd, F_GETFL);
+    *got = 0;
+    if (at > FILE_END_MAX || size > FILE_END_MAX - at) return E_OK;
+    if (flags < 0 || fcntl(f->fd, F_SETFL, flags | O_DIRECT) != 0)
+        return file_read_some(f, out, size, at, got); /* the file system has no such reads */
+    bool no = false;
+    Err err = read_blocks(f, out, size, at, got, &no);
+    (void)fcntl(f->fd, F_SETFL, flags);
+    return no ? file_read_some(f, out, size, at, got) : err;
+}
+
 Err file_read(const File *f, void *out, u64 size, u64 at)
 {
     u64 got;
@@ -226,12 +256,6 @@ Err file_prewrite(File *f, u64 size)
 
 void file_uncache(const File *f) { (void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_DONTNEED); }
 
-void file_direct(const File *f)
-{
-    int flags = fcntl(f->fd, F_GETFL);
-    if (flags >= 0) (void)fcntl(f->fd, F_SETFL, flags | O_DIRECT);
-}
-
 Err file_lock(File *f, bool exclusive)
 {
     if (flock(f->fd, (exclusive ? LOCK_EX : LOCK_SH) | LOCK_NB) == 0) return E_OK;
@@ -318,7 +342,7 @@ Err file_map(const char *path, u64 expect, FileMap *map)
         if (data == MAP_FAILED)
             TRY(errno == ENOMEM ? fail(E_MEMORY, "%s: no address space to map it", path)
                                 : fail_errno(errno, "%s: map", path));
-        *map = (FileMap){data, size};
+        *map = (FileMap){data, size, guard_add(data, size)};
     }
 done:
     file_drop(&f);
@@ -341,8 +365,11 @@ void file_map_willneed(const FileMap *map, u64 at, u64 size)
     (void)madvise((u8 *)map_start(map) + from, end - from, MADV_WILLNEED);
 }
 
+bool file_map_lost(const FileMap *map) { return guard_lost() > 0 && guard_is_lost(map->guard); }
+
 void file_unmap(FileMap *map)
 {
+    guard_remove(map->guard);
     if (map->data) munmap(map_start(map), map->size);
     *map = (FileMap){0};
 }

@@ -49,6 +49,10 @@ MUST_USE Err file_read(const File *f, void *out, u64 size, u64 at);
 /* Reads up to `size` bytes at an offset; *got tells how many (0 at the end). */
 MUST_USE Err file_read_some(const File *f, void *out, u64 size, u64 at, u64 *got);
 
+/* The same past the page cache, where the file system can: from the device. Place, offset and size
+ * must be multiples of 4096; the end of the file need not be. */
+MUST_USE Err file_read_direct(const File *f, void *out, u64 size, u64 at, u64 *got);
+
 /* Writes all bytes at an offset. */
 MUST_USE Err file_write(File *f, const void *data, u64 size, u64 at);
 
@@ -68,10 +72,6 @@ MUST_USE Err file_prewrite(File *f, u64 size);
 /* Asks the kernel to forget clean cached pages, so that the next read comes from the device. */
 void file_uncache(const File *f);
 
-/* Lets reads go past the page cache where the file system can; then memory and places must be
- * multiples of 4096. */
-void file_direct(const File *f);
-
 /* Takes an advisory lock (flock) without waiting: E_BUSY when another holds it against us. */
 MUST_USE Err file_lock(File *f, bool exclusive);
 
@@ -86,15 +86,19 @@ MUST_USE Err file_replace(const char *path, const void *data, u64 size);
 typedef struct {
     const u8 *data;
     u64 size;
+    u32 guard; /* its number with os/guard; 0 = none */
 } FileMap;
 
-/* Maps a file that must not shrink while mapped. `expect` compares the size first (~0 = any):
- * a mismatch is E_CORRUPT (R18). */
+/* Maps a file. Should it shrink while mapped, os/guard decides what happens. `expect` compares the
+ * size first (~0 = any): a mismatch is E_CORRUPT (R18). */
 MUST_USE Err file_map(const char *path, u64 expect, FileMap *map);
 
 /* Access advice for a mapping. */
 void file_map_random(const FileMap *map);
 void file_map_willneed(const FileMap *map, u64 at, u64 size);
+
+/* Whether bytes of the mapping were lost (os/guard): what was read from it must not be used. */
+bool file_map_lost(const FileMap *map);
 
 /* Unmaps; idempotent. */
 void file_unmap(FileMap *map);

@@ -259,6 +259,22 @@ static void narrow_times(Plan *p)
     }
 }
 
+/* E_CORRUPT when a column that is read in a piece is known to be damaged there. */
+static Err refuse_damaged(const Plan *p, const QuerySource *s)
+{
+    if (s->damage == NULL || s->damage->count == 0) return E_OK;
+    for (u64 i = 0; i < p->piece_count; i++) {
+        const ScanPiece *piece = &p->pieces[i];
+        for (u32 k = 0; piece->part != NULL && k < p->slot_count; k++) {
+            if (!plan_wants(p, piece, k)) continue;
+            const ScrubDamage *d = scrub_find(s->damage, piece->part->path, piece->table->name,
+                                              p->schema->columns[p->slots[k]].name);
+            if (d != NULL) return scrub_fail(d);
+        }
+    }
+    return E_OK;
+}
+
 Err plan_make(Plan *p, const QuerySource *s, const Request *r, Arena *a)
 {
     Err err = E_OK;
@@ -285,6 +301,7 @@ Err plan_make(Plan *p, const QuerySource *s, const Request *r, Arena *a)
     }
     if (s->intervals) add_parts(p, s->view, PART_INTERVAL);
     add_live(p);
+    TRY(refuse_damaged(p, s));
     take_columns(p, s);
 done:
     if (err != E_OK) plan_release(p, s);

@@ -15,6 +15,7 @@
  */
 #include "query/run.h"
 
+#include "os/guard.h"
 #include "os/now.h"
 #include "os/pool.h"
 #include "os/proc.h"
@@ -234,6 +235,30 @@ static void count_wave(const Wave *w)
     }
 }
 
+/* Whether all open columns of some pieces can still be read. */
+static Err intact(const Plan *p, const ScanPiece *pieces, u64 count)
+{
+    if (guard_lost() == 0) return E_OK;
+    for (u64 i = 0; i < count; i++) {
+        for (u32 k = 0; pieces[i].cols != NULL && k < p->slot_count; k++) {
+            const Opened *o = pieces[i].cols[k].opened;
+            if (o == NULL || !column_lost(&o->column)) continue;
+            return fail(E_CORRUPT,
+                        "%s/%s/%s was cut, or cannot be read, while it is open: its %llu rows are "
+                        "not answered",
+                        pieces[i].part->path, pieces[i].table->name,
+                        p->schema->columns[p->slots[k]].name,
+                        (unsigned long long)pieces[i].table->rows);
+        }
+    }
+    return E_OK;
+}
+
+Err run_intact(const Run *run)
+{
+    return intact(&run->plan, run->plan.pieces, run->plan.piece_count);
+}
+
 static Err run_wave(Run *run, u64 from, u64 to, u32 missing, Fold *total)
 {
     Err err = E_OK;
@@ -253,6 +278,7 @@ static Err run_wave(Run *run, u64 from, u64 to, u32 missing, Fold *total)
     }
     count_wave(&w);
     if (to - from == p->piece_count) return E_OK;
+    TRY(intact(p, w.pieces, w.count));
     if (total != NULL) TRY(fold_keep(total, p->arena));
     for (u64 i = 0; i < w.count; i++)
         plan_close(p, &w.pieces[i]);
@@ -277,5 +303,10 @@ Err run_execute(Run *run, Value *table)
     TRY(result_table(&run->result, table));
 done:
     fold_free(&total);
+    /* What was read of a lost file may have led to any failure: this is the one to tell. */
+    if (guard_lost() > 0) {
+        Err lost = run_intact(run);
+        if (lost != E_OK) err = lost;
+    }
     return err;
 }

@@ -10,6 +10,7 @@
 #define QUERY_RUN_H
 
 #include "column/domain.h"
+#include "db/scrub.h"
 #include "db/view.h"
 #include "query/request.h"
 #include "stream/live.h"
@@ -43,7 +44,8 @@ typedef struct {
     Live *live;            /* NULL = no live rows (a reader of local mounts only) */
     bool intervals, dates; /* which mounts this reader serves */
     QueryCache *cache;
-    int threads; /* for one query */
+    const Scrub *damage; /* files known to be damaged, or NULL: queries that need one fail */
+    int threads;         /* for one query */
 } QuerySource;
 
 typedef struct Run Run;
@@ -60,6 +62,10 @@ MUST_USE Err run_prepare(QuerySource *s, const Request *r, Arena *a, Run **run);
 /* Executes; the result is a table value in the run's arena. E_LIMIT above BOUND_RESULT_MAX,
  * E_TIMEOUT, E_CORRUPT names the file. */
 MUST_USE Err run_execute(Run *run, Value *table);
+
+/* E_CORRUPT naming a file whose bytes were lost while the query read it (os/guard): what it gave is
+ * not to be used. For those who read on in the result. */
+MUST_USE Err run_intact(const Run *run);
 
 /* Gives view and chunks back. Must be called once after a successful prepare, on the loop
  * thread. */

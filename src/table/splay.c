@@ -585,6 +585,16 @@ Err splay_column(Splay *s, const char *name, u64 rows, const Column **c)
     return fail(E_NOT_FOUND, "%s has no column %s", s->path, name);
 }
 
+Err splay_intact(const Splay *s)
+{
+    for (u32 i = 0; i < s->column_count; i++) {
+        if (s->opened[i] && column_lost(&s->cols[i]))
+            return fail(E_CORRUPT, "%s/%s: it was cut, or cannot be read, while it is open",
+                        s->path, s->names[i]);
+    }
+    return E_OK;
+}
+
 void splay_close(Splay *s)
 {
     for (u32 i = 0; i < s->column_count; i++)

@@ -85,6 +85,9 @@ void splay_on_need(Splay *s);
  * its rows differ from `rows` (~0 = do not compare). */
 MUST_USE Err splay_column(Splay *s, const char *name, u64 rows, const Column **c);
 
+/* E_CORRUPT naming a mapped column whose bytes were lost since it was opened (os/guard). */
+MUST_USE Err splay_intact(const Splay *s);
+
 /* Unmaps everything; idempotent. */
 void splay_close(Splay *s);
 

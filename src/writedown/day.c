@@ -16,6 +16,7 @@
  */
 #include "writedown/day.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bounds.h"
@@ -285,6 +286,8 @@ static Err stage_table(Task *t)
                           .sums = &t->sums};
     TRY(merge_open(&m, &target));
     TRY(merge_add(&m, runs, run_count));
+    for (u32 i = 0; i < run_count; i++)
+        TRY(splay_intact(runs[i].splay));
     TRY(merge_finish(&m));
     if (m.rows != rows)
         TRY(fail(E_CORRUPT, "%s: %llu rows merged, %llu expected", target.path,
@@ -411,6 +414,7 @@ static Err remove_staged(const DayPlan *plan, const DayDate *date, const Root *r
 Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *result)
 {
     Err err = E_OK;
+    char text[FAIL_TEXT_MAX]; /* of a failure: removing what was made may fail on its own */
     i64 began = now_mono();
     u32 tables = o->tables->count;
     ASSERT(tables > 0);
@@ -439,11 +443,12 @@ Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *res
     }
     result->ns = now_mono() - began;
 done:
+    snprintf(text, sizeof text, "%s", fail_text());
     for (u32 d = 0; err != E_OK && d < plan->date_count; d++) {
         if (remove_staged(plan, &plan->dates[d], o->root, a) != E_OK)
             break; /* the stage file has it */
     }
     for (u64 i = 0; i < (u64)plan->date_count * tables; i++)
         sum_list_free(&tasks[i].sums);
-    return err;
+    return err == E_OK ? E_OK : fail(err, "%s", text);
 }

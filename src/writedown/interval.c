@@ -16,6 +16,7 @@
  */
 #include "writedown/interval.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/map.h"
@@ -536,6 +537,7 @@ Err interval_stage(Interval *i, const JobSignal *s, u64 watermark, Arena *a, Job
     Err err = E_OK;
     i32 late_day = 0;
     bool has_main = false;
+    char text[FAIL_TEXT_MAX];
     i64 began = now_mono();
     *result = (JobResult){.seq = s->seq, .watermark = watermark};
     i->signal = s;
@@ -565,12 +567,14 @@ done:
         sum_list_free(&i->tables[t].main_sums);
         sum_list_free(&i->tables[t].late_sums);
     }
-    if (err != E_OK) {
-        /* best effort: what stays is removed by the next try or the next start */
-        if (i->main_path != NULL && remove_part(i->main_path) != E_OK) return err;
-        if (i->late_path != NULL && remove_part(i->late_path) != E_OK) return err;
+    if (err == E_OK) return E_OK;
+    /* Best effort: what stays is removed by the next try or the next start. */
+    snprintf(text, sizeof text, "%s", fail_text());
+    if (i->main_path == NULL || remove_part(i->main_path) == E_OK) {
+        if (i->late_path != NULL && remove_part(i->late_path) != E_OK)
+            return fail(err, "%s; %s is still there", text, i->late_path);
     }
-    return err;
+    return fail(err, "%s", text);
 }
 
 Err interval_done(Interval *i)

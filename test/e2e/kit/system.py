@@ -228,7 +228,7 @@ def roles_below(pid):
     while todo:
         one = todo.pop()
         role = _role(one)
-        if role in ("up", "sm", "da", "eoi", "eod", "dbm"):
+        if role in ("up", "sm", "da", "eoi", "eod", "dbm", "scrub"):
             out[role] = one
         todo += _children(one)
     return out

@@ -214,7 +214,8 @@ static inline Part kit_part(Kit *k, PartKind kind, i32 key, i32 day, u32 tier, u
     return p;
 }
 
-/* Its folder: the table with a `.d` and a column, as a job would stage it. */
+/* Its folder: the table with a `.d` and a column, as a job would stage it; and a sidecar that must
+ * come and go with it. */
 static inline void kit_stage(Kit *k, const Part *p)
 {
     static const char names[] = {(char)0xff, 1, 11, 0, 1, 0, 0, 0, 'p', 0};
@@ -222,6 +223,7 @@ static inline void kit_stage(Kit *k, const Part *p)
     kit_mkdirs(table);
     kit_write(dir_join(&k->memory, table, ".d", NULL), names, sizeof names);
     kit_write(dir_join(&k->memory, table, "p", NULL), "\xfe\x20", 2);
+    kit_write(arena_format(&k->memory, "%s.sums", p->path), "sums", 4);
 }
 
 /* Commits one interval part: the next label, the next EOI number. */
@@ -517,6 +519,8 @@ static inline int kit_data(const Kit *k, const char *folder, bool intervals)
         bad = kit_list(day, &n);
         if (bad == 0 && n.count == 0 && !k->swept) bad = kit_bad("%s is empty", day);
         for (size_t j = 0; bad == 0 && j < n.count; j++) {
+            char *sums = strstr(n.name[j], ".sums");
+            if (sums != NULL && sums[5] == 0) sums[0] = 0; /* it belongs to the part */
             long long number = kit_number(n.name[j], "");
             bool known = intervals && number > 0 && (u64)number <= v->eoi;
             kit_print(path, sizeof path, "%s/%s", day, n.name[j]);

@@ -626,6 +626,22 @@ Err adopt_pending(const char *hdb, bool *pending)
     return err;
 }
 
+/* After a commit that was interrupted: what every start does, so that <hdb>/current follows. */
+static Err mend(Adoption *d)
+{
+    Err err = E_OK;
+    ViewCache cache;
+    Publish p = {0};
+    u64 removed = 0;
+    view_cache_init(&cache, &d->root);
+    TRY(root_claim(&d->root));
+    TRY(publish_open(&p, &d->root, &cache, &removed));
+done:
+    publish_close(&p);
+    view_cache_free(&cache);
+    return err;
+}
+
 /* Ends what the journal tells of; *again when the import is to begin anew. */
 static Err recover(Adoption *d, bool *again, AdoptOutcome *outcome)
 {
@@ -640,6 +656,7 @@ static Err recover(Adoption *d, bool *again, AdoptOutcome *outcome)
     }
     TRY(is_committed(d, &committed));
     if (committed) {
+        TRY(mend(d));
         TRY(finish(d));
         *outcome = ADOPT_DONE;
         goto done;

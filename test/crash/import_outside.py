@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+"""The import in steps, for a checker that watches system calls from outside (import_outside.sh).
+
+    import_outside.py prepare NAME TOP      TOP/prepared, TOP/assembly.yaml, TOP/held
+    import_outside.py adopt TOP ROOT        silt adopt --apply on a copy of the prepared tree
+    import_outside.py recover TOP ROOT      the same again; fine when it had been through
+    import_outside.py verify TOP ROOT       it is imported, with equal content
+    import_outside.py count TOP ROOT        the changes that os/fault counts"""
+import os
+import pickle
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import imports
+from imports import proc
+
+
+def prepare(name, top):
+    db = imports.Database(name, os.path.join(top, "prepared"))
+    db.held = {key: None for key in db.held}
+    with open(os.path.join(top, "held"), "wb") as f:
+        pickle.dump(db.__dict__, f)
+
+
+def load(top, root):
+    db = object.__new__(imports.Database)
+    with open(os.path.join(top, "held"), "rb") as f:
+        db.__dict__.update(pickle.load(f))
+    db.a = db.a._replace(idb=os.path.join(root, "idb"), hdb=os.path.join(root, "hdb"))
+    return db
+
+
+def adopt(db, env=None):
+    return proc.run(["adopt", db.a.path, "--apply", "--idb", db.a.idb, "--hdb", db.a.hdb,
+                     *db.options], env)
+
+
+def step(what, top, root):
+    db = load(top, root)
+    if what == "verify":
+        return db.check_names()
+    if what == "count":
+        shutil.copytree(db.top, root, symlinks=True)
+        done = adopt(db, {"SILT_FAULT": "count:" + root + ".count"})
+        with open(root + ".count") as f:
+            print(f.read())
+    else:
+        done = adopt(db)
+    through = what == "recover" and done.returncode == 7 and b"V-20" in done.stdout
+    if done.returncode != 0 and not through:
+        print(done.stdout.decode() + done.stderr.decode(), file=sys.stderr)
+        sys.exit(done.returncode)
+    return None
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1] == "prepare":
+            prepare(*sys.argv[2:])
+        else:
+            step(*sys.argv[1:])
+    except (AssertionError, OSError) as e:
+        print(f"{sys.argv[1]}: {e}", file=sys.stderr)
+        sys.exit(1)

@@ -21,6 +21,7 @@
 #include "cmd/settings.h"
 #include "cmd/sm.h"
 #include "cmd/up.h"
+#include "cmd/wayout.h"
 #include "cmd/worker.h"
 
 #define MAIN_VERSION "0.1.0"
@@ -61,6 +62,9 @@ static const Command COMMANDS[] = {
      "import a kdb+ database in place; --check only looks", "silt adopt assembly.yaml --check"},
     {"schema", infer_main, "infer DIR [--name NAME]", "propose an assembly from a kdb+ database",
      "silt schema infer /data/kdb > assembly.yaml"},
+    {"export", wayout_main, "ASSEMBLY|DIR TARGET",
+     "a plain kdb+ database of a view, or of any kdb+ folder",
+     "silt export assembly.yaml /backup/db"},
     {"version", version_main, "", "print the version", "silt version"},
     {"help", help_main, "[COMMAND]", "explain a command", "silt help pub"},
     {"worker", worker_main, "eoi|eod|dbm|scrub ASSEMBLY", NULL,

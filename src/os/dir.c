@@ -367,8 +367,7 @@ Err dir_hard_link(const char *from, const char *to)
     return E_OK;
 }
 
-/* Copies a file's bytes and mode to a new one, and syncs it. */
-static Err copy_file(const char *from, const char *to)
+Err dir_copy(const char *from, const char *to)
 {
     Err err = E_OK;
     File in = FILE_NONE, out = FILE_NONE;
@@ -404,7 +403,7 @@ Err dir_share(const char *from, const char *to, bool *copied)
     if (errno != EXDEV && errno != EMLINK && errno != EPERM && errno != EOPNOTSUPP)
         return failed(to, "make hard link");
     *copied = true;
-    return copy_file(from, to);
+    return dir_copy(from, to);
 }
 
 Err dir_space(const char *path, u64 *free_bytes, u64 *all_bytes)

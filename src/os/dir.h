@@ -61,10 +61,14 @@ MUST_USE Err dir_remove_all(const char *path);
 /* Makes a hard link. */
 MUST_USE Err dir_hard_link(const char *from, const char *to);
 
+/* Makes a new file with the bytes and the mode of the one that `from` leads to, and syncs it. Not
+ * durable before dir_sync of the folder. E_EXISTS when `to` is there; a copy that failed is
+ * removed. */
+MUST_USE Err dir_copy(const char *from, const char *to);
+
 /* Makes `to`, which must not exist, a second name of the file that `from` leads to (links are
  * followed). Where the file system takes none (another device, too many names, not our file) a copy
- * with the file's own mode is made and synced; *copied tells. Not durable before dir_sync of the
- * folder. E_EXISTS when `to` is there; a copy that failed is removed. */
+ * is made instead, as dir_copy does; *copied tells. Not durable before dir_sync of the folder. */
 MUST_USE Err dir_share(const char *from, const char *to, bool *copied);
 
 /* Bytes free to us and bytes in all of the file system that holds `path`. */

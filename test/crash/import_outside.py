@@ -11,9 +11,8 @@ import pickle
 import shutil
 import sys
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import imports
-from imports import proc
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from kit import imports, proc
 
 
 def prepare(name, top):

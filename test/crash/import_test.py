@@ -12,9 +12,8 @@ import sys
 import threading
 import time
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-import imports
-from imports import proc
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+from kit import imports, proc
 from kit.tap import Tap
 
 tap = Tap()

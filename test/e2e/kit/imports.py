@@ -10,11 +10,10 @@ import os
 import shutil
 import stat
 import struct
-import sys
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
-from kit import kdbfiles, proc
-from kit.qipc import DAY_NS, QVector
+from . import kdbfiles, proc
+from .qipc import DAY_NS, QVector
+from .tap import shared_dir
 
 REAL = {
     "advancedkdb": "advancedkdb/hdb",
@@ -37,11 +36,9 @@ TYPES = {1: "boolean", 2: "guid", 4: "byte", 5: "short", 6: "int", 7: "long", 8:
 
 def shared():
     """The folder of the shared databases, or None."""
-    near = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..", "shared")
-    for base in (os.environ.get("SILT_SHARED"), near):
-        if base and os.path.isdir(os.path.join(base, "data", "kdb")):
-            return os.path.join(base, "data", "kdb")
-    return None
+    base = shared_dir()
+    path = os.path.join(base, "data", "kdb") if base else ""
+    return path if os.path.isdir(path) else None
 
 
 def names():

@@ -1,0 +1,141 @@
+#!/usr/bin/env python3
+"""A kdb+ database is handed over: imported at the first start or by hand, queried, fed with late rows
+of imported dates, written down by day, and given out again as plain kdb+."""
+import collections
+import os
+import shutil
+import sys
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from kit import imports, kdbfiles, proc, qipc as q
+from kit.system import System
+from kit.tap import Tap
+
+tap = Tap()
+LATE = 3        # rows that are published again, of each table and date
+
+
+def column(kind, values):
+    if kind == "string":
+        return q.QList([q.QVector(10, v) for v in values])
+    if kind in ("char", "boolean", "byte"):
+        return q.QVector(q.CODES[kind], bytes(v if isinstance(v, int) else v[0] for v in values))
+    if kind == "symbol":
+        return q.QVector(11, list(values))
+    return q.QVector(q.CODES[kind], values)
+
+
+def again(splay, spec):
+    """The first rows of a table, as a message."""
+    out = {}
+    for c in spec["columns"]:
+        values = splay.column(c["name"]) if c["name"] in splay.files else None
+        out[c["name"]] = column(c["type"], values[:LATE]) if values is not None else None
+    return None if None in out.values() else q.QTable(out)
+
+
+def rows_of(splay):
+    return collections.Counter(str(r) for r in splay.tuples())
+
+
+def merged(db, s):
+    """Late rows of imported dates are merged; the view holds both, the old folder goes."""
+    wanted, sent = {}, 0
+    for (part, table), splay in db.held.items():
+        if table not in db.tables:
+            continue
+        wanted[part, table] = rows_of(splay)
+        message = again(splay, db.tables[table])
+        if message is None or splay.rows < LATE:
+            continue
+        s.publish(table, message)
+        sent += 1
+        for row in splay.tuples()[:LATE]:
+            wanted[part, table][str(row)] += 1
+    assert sent > 0, "no table to publish to"
+    s.eoi()
+    s.eod()
+    history = kdbfiles.load_db(os.path.join(s.hdb, "current"))
+    parts = {os.path.basename(p): p for _, p in history.partitions}
+    for (part, table), rows in wanted.items():
+        splay = kdbfiles.load_splayed(os.path.join(parts[part], table), history.domains)
+        if splay.names() == db.held[part, table].names():
+            assert rows_of(splay) == rows, f"{part}/{table} after the day"
+    return history
+
+
+def exported(s, target, source, wanted, *options):
+    """`silt export` gives a database that any kdb+ reader loads, with the rows of the view."""
+    done = s.silt("export", source, target, *options)
+    assert done.returncode == 0, done
+    twice = s.silt("export", source, target, *options)
+    assert twice.returncode == 3 and b"exists already" in twice.stderr, twice
+    assert not os.path.exists(target + ".export")
+    got = kdbfiles.load_db(target)
+    assert [v for v, _ in got.partitions] == [v for v, _ in wanted.partitions]
+    for table in wanted.tables:
+        assert got.tables[table].tuples() == wanted.tables[table].tuples(), table
+    check = s.silt("check", target)
+    assert check.returncode == 0, check
+    return got
+
+
+def swept(s, db, parts):
+    """The folders of imported dates that newer parts have replaced go with the views that named
+    them."""
+    table, splay = next((t, x) for (_, t), x in db.held.items()
+                        if t in db.tables and x.rows >= LATE and again(x, db.tables[t]))
+    for _ in range(3):
+        s.publish(table, again(splay, db.tables[table]))
+        s.eoi()
+    for part in parts:
+        path = os.path.join(s.hdb, "imported", part)
+        proc.wait_for(lambda p=path: not os.path.exists(p), f"{path} to be swept")
+
+
+def life(name):
+    with proc.workdir() as top:
+        db = imports.Database(name, top)
+        first = os.path.join(top, "first")
+        done = proc.run(["export", db.data, first])
+        assert done.returncode == 0, done
+        assert imports.partitions(first) == imports.partitions(db.data)
+        for (part, table), splay in db.held.items():
+            there = kdbfiles.load_splayed(os.path.join(first, part, table))
+            assert there.tuples() == splay.tuples(), f"{part}/{table}"
+        shutil.rmtree(first)
+        s = System(top, tables=db.tables, freq="1D00:00:00", sm={"initialImport": True})
+        unlisted = {t for _, t in db.held} - set(db.tables)
+        if unlisted:    # the manager refuses them; a person decides
+            done = s.silt("adopt", s.assembly.path, "--apply", "--keep-unlisted")
+            assert done.returncode == 0, done
+        with s:
+            counted = {}
+            for (_, table), splay in db.held.items():
+                counted[table] = counted.get(table, 0) + splay.rows
+            for table in db.tables:
+                got = s.query({"table": table, "agg": [["n", "count", "time"]]}) \
+                    if any(c["name"] == "time" for c in db.tables[table]["columns"]) else None
+                if got is not None and counted.get(table):
+                    assert got.columns["n"].data[0] == counted[table], f"{table}: {got}"
+            history = merged(db, s)
+            exported(s, os.path.join(top, "out"), s.assembly.path, history)
+            exported(s, os.path.join(top, "out2"), os.path.join(s.hdb, "current"), history, "--copy")
+            s.check()
+            swept(s, db, {part for part, table in db.held if table in db.tables and
+                      db.held[part, table].names() == [c["name"] for c in
+                                                       db.tables[table]["columns"]] and
+                      db.held[part, table].rows >= LATE})
+            exported(s, os.path.join(top, "out3"), s.assembly.path, history)
+            s.check()
+            s.stop()
+
+
+for _name in ("made", "torq-air", "torq-air-g", "torq-finance", "torq", "torq-finance-dqcdb", "torq-crypto",
+              "torq-finance-dqedb"):
+    if _name == "made" or imports.shared():
+        tap.test(f"{_name}: imported, queried, late rows merged")(lambda name=_name: life(name))
+
+
+if __name__ == "__main__":
+    tap.run()

@@ -81,6 +81,40 @@ def blocks(data):
         at += size
 
 
+def entry(kind, name, data=b""):
+    """One entry of a tree, as walk_fuzz wants them."""
+    return bytes([kind, len(name)]) + name.encode() + struct.pack("<H", len(data)) + data
+
+
+def tree(top):
+    """A folder with its small files."""
+    out = b""
+    for folder, _, files in sorted(os.walk(top)):
+        for name in sorted(files):
+            path = os.path.join(folder, name)
+            data = read(path)
+            if len(data) <= 4096 and len(out) < 2 * SEED_MAX - 5000:
+                out += entry(0, os.path.relpath(path, top), data)
+    return out
+
+
+def trees():
+    """Databases of every shape, made of one column."""
+    column = b"\xfe\x20\x07\0\0\0\0\0\2" + bytes(7) + bytes(16)
+    index = b"\xfe" + b"sym".ljust(15, b"\0") + b"\2" + bytes(7) + bytes(8)
+    names = b"\xff\x01\x0b\0\2\0\0\0"
+    for parts in (["2024.01.01", "2024.01.02"], ["2024.01"], ["2024"], ["7", "12"], ["s/2024.01.01", "r/2024.01.01"]):
+        out = entry(0, "sym", names + b"A\0B\0")
+        for part in parts:
+            out += entry(0, part + "/t/.d", names + b"x\0s\0") + entry(0, part + "/t/x", column)
+            out += entry(0, part + "/t/s", index)
+        if "/" in parts[0]:
+            out += entry(0, "par.txt", b"s\r\nr\n") + entry(2, "l", b"s")
+        yield out
+    yield entry(0, ".d", names + b"x\0") + entry(0, "x", column)
+    yield entry(2, "2024.01.01", b"2024.01.01") + entry(0, "par.txt", b"l\n") + entry(2, "l", b".")
+
+
 def main():
     root = os.path.join(os.environ.get("SILT_SHARED", "../shared"), "data/kdb")
     made = {}
@@ -94,10 +128,17 @@ def main():
         with open(os.path.join(folder, f"seed-{made[fuzzer]:03}"), "wb") as f:
             f.write(data)
 
+    for text in (b"one\ntwo\n", b"one\r\n\r\ntwo \t\n", b"s3://bucket/db/\n/disk/db/\none\none", b"\n"):
+        seed("par_fuzz", text)
+    for made_tree in trees():
+        seed("walk_fuzz", made_tree)
     if not os.path.isdir(root):
         print(f"fuzz_seeds: no {root}: fuzzers of kdb+ files start from nothing", file=sys.stderr)
         return
     for folder in sorted(os.listdir(root)):
+        for top, folders, _ in sorted(os.walk(os.path.join(root, folder))):
+            if any(f[:1].isdigit() for f in folders):
+                seed("walk_fuzz", tree(top))
         description = os.path.join(root, folder, "expected.json")
         if not os.path.exists(description):
             continue

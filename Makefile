@@ -4,6 +4,7 @@
 #   make test       unit, golden, crash and end-to-end tests           asan | tsan | cover | fuzz |
 #   make unit       unit tests only; ROOMS="base os q" limits them     analyze
 #   make crash      every crash point (hours); power, crashpoints, e2e-big: other long tests
+#   make sim        the simulated system; SEEDS=from..to, SIM_SECONDS, SIM_JOBS
 #   make check      tests, linters, both compilers, sanitizers CC = gcc (default) | clang-14
 #   make fuzz       builds the fuzzers and runs each for FUZZ_SECONDS, if given
 #   make bench      the figures of bench/                      CFLAGS_EXTRA, LDFLAGS_EXTRA
@@ -71,9 +72,10 @@ reach  = $(sort $(1) $(foreach r,$(call sees,$(1)),$(call reach,$(r))))
 MAIN   := $(wildcard src/cmd/main.c)
 SRC    := $(filter-out src/cmd/main.c,$(wildcard src/*/*.c))
 UNIT   := $(foreach r,$(ROOMS),$(wildcard test/unit/$(r)/*_test.c))
-WHOLE  := $(wildcard test/golden/*_test.c test/crash/*_test.c test/sim/*_test.c)
+WHOLE  := $(wildcard test/golden/*_test.c test/crash/*_test.c)
+SIM    := $(wildcard test/sim/*.c)
 HELP   := $(filter-out %_test.c,$(wildcard test/*.c test/support/*.c))
-HELP_W := $(filter-out %_test.c,$(wildcard test/golden/*.c test/crash/*.c test/sim/*.c))
+HELP_W := $(filter-out %_test.c,$(wildcard test/golden/*.c test/crash/*.c))
 BENCH  := $(wildcard bench/*.c)
 HELP_B := $(wildcard bench/kit/*.c)
 FUZZ   := $(wildcard test/fuzz/*.c)
@@ -84,11 +86,12 @@ MAN    := $(patsubst doc/man/%.scd,$(O)/man/%,$(wildcard doc/man/*.scd))
 test_program = $(O)/test/$(subst /,_,$(patsubst test/%,%,$(patsubst test/unit/%,test/%,$(1:.c=))))
 UNIT_PROGRAMS  := $(foreach t,$(UNIT),$(call test_program,$(t)))
 WHOLE_PROGRAMS := $(foreach t,$(WHOLE),$(call test_program,$(t)))
+SIM_PROGRAM    := $(if $(SIM),$(O)/test/sim_sim_test)
 SILT := $(if $(MAIN),$(O)/silt)
 
 # ---- build
 
-.PHONY: all deps build test unit tests crash power crashpoints e2e-big check lint tidy format-check clang-tidy cppcheck analyze \
+.PHONY: all deps build test unit tests crash power crashpoints sim e2e-big check lint tidy format-check clang-tidy cppcheck analyze \
         compilers sanitize demo bench bench-programs fuzz objects install format clean
 .SUFFIXES:
 .SECONDARY:
@@ -96,7 +99,7 @@ SILT := $(if $(MAIN),$(O)/silt)
 
 all: $(SILT) $(O)/libsilt.a ; @:
 objects: $(call objects,$(SRC) $(MAIN)) ; @:
-tests: $(UNIT_PROGRAMS) $(WHOLE_PROGRAMS) ; @:
+tests: $(UNIT_PROGRAMS) $(WHOLE_PROGRAMS) $(SIM_PROGRAM) ; @:
 bench-programs: $(patsubst bench/%.c,$(O)/bench/%,$(BENCH)) ; @:
 ifeq ($(BUILD),fuzz)
 fuzz: $(patsubst test/fuzz/%.c,$(O)/fuzz/%,$(FUZZ))
@@ -155,10 +158,12 @@ room_of  = $(word 3,$(subst /, ,$(1)))
 $(foreach r,$(ALL_ROOMS),$(eval $(call room,$(r))))
 $(foreach t,$(UNIT),$(eval $(call program,$(call test_program,$(t)),$(t),$(call archives,$(call room_of,$(t))),$$(LDLIBS_TEST))))
 $(foreach t,$(WHOLE),$(eval $(call program,$(call test_program,$(t)),$(t),$(O)/rooms/support_whole.a $(O)/rooms/support.a $(O)/libsilt.a,$$(LDLIBS_TEST))))
+# The simulation has its own os/loop, serve and kernel's calls: they come first and stand for the others.
+$(eval $(call program,$(SIM_PROGRAM),$(SIM),$(O)/libsilt.a))
 $(foreach b,$(BENCH),$(eval $(call program,$(b:%.c=$(O)/%),$(b),$(O)/rooms/support_bench.a $(O)/libsilt.a)))
 $(foreach f,$(FUZZ),$(eval $(call program,$(f:test/%.c=$(O)/%),$(f),$(O)/libsilt.a,-fsanitize=fuzzer)))
 
--include $(patsubst %.o,%.d,$(call objects,$(SRC) $(MAIN) $(UNIT) $(WHOLE) $(HELP) $(HELP_W) $(BENCH) $(HELP_B) $(FUZZ)))
+-include $(patsubst %.o,%.d,$(call objects,$(SRC) $(MAIN) $(UNIT) $(WHOLE) $(SIM) $(HELP) $(HELP_W) $(BENCH) $(HELP_B) $(FUZZ)))
 
 # ---- test, show, install
 
@@ -167,7 +172,7 @@ deps:
 
 test: deps
 	$(AGAIN) all tests
-	$(Q)SILT=$(abspath $(SILT)) tools/runtests.sh $(UNIT_PROGRAMS) $(WHOLE_PROGRAMS) $(E2E)
+	$(Q)SILT=$(abspath $(SILT)) tools/runtests.sh $(UNIT_PROGRAMS) $(WHOLE_PROGRAMS) $(SIM_PROGRAM) $(E2E)
 
 unit: $(UNIT_PROGRAMS)
 	$(Q)tools/runtests.sh $(UNIT_PROGRAMS)
@@ -181,6 +186,9 @@ crash: $(SILT) $(O)/test/crash_steps_test
 
 power: $(O)/test/crash_power_test
 	$(Q)POWER_ALL=1 $<
+
+sim: $(SIM_PROGRAM)
+	$(Q)$(SIM_PROGRAM) $(or $(SEEDS),1..100000)
 
 crashpoints: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) test/crash/outside.sh

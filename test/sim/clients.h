@@ -1,0 +1,44 @@
+/*
+ * clients: those who use the system from outside: publishers that send again until they have an
+ * answer, one that does not, an operator, and somebody who asks.
+ */
+#ifndef SIM_CLIENTS_H
+#define SIM_CLIENTS_H
+
+#include "base/types.h"
+#include "fibers.h"
+
+#define CLIENTS_SM_PORT 10001
+#define CLIENTS_DA_PORT 5080
+
+/* Starts them. */
+void clients_init(u64 seed);
+
+/* One of the publishers makes a batch and sends it, if it may. */
+void clients_publish(void);
+
+/* Each publisher makes a few. */
+void clients_publish_all(u64 life);
+
+/* Looks at the answers that came, connects anew, sends again. `life` = of the manager. */
+void clients_pump(u64 life);
+
+/* Asks something, without waiting for the answer, which clients_pump looks at. */
+void clients_question(u64 life, const Process *sm);
+
+/* Asks for everything and waits for the answers. */
+void clients_question_all(u64 life);
+
+/* Asks the manager to end the interval, or the interval and the day. */
+void clients_end_interval(bool day);
+
+/* Batches that are not acknowledged and will be sent again. */
+u32 clients_waiting(void);
+
+/* No batch's fate is open at the end. */
+void clients_all_there(void);
+
+/* Questions answered. */
+u64 clients_questions(void);
+
+#endif

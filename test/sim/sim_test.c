@@ -1,0 +1,213 @@
+/*
+ * sim: runs of the simulated system, each from a seed in a real process of its own.
+ *
+ *     sim_test                  the seeds that have failed once, then SIM_SEEDS (150) ordinary ones
+ *     sim_test 17               one seed
+ *     sim_test 1..1000          many, SIM_JOBS at a time (default: one a processor)
+ *
+ * SIM_SECONDS limits a range by time. SIM_LOG=debug shows what the processes log. A seed that fails
+ * is printed with the command that repeats it; a repetition is exact.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "world.h"
+
+#define JOBS_MAX     64
+#define SECONDS_EACH 60
+#define SHOWN_MAX    40 /* failures whose text is printed */
+
+/* Seeds that have failed, and of what. */
+static const u64 REGRESSIONS[] = {0};
+
+typedef struct {
+    pid_t pid;
+    u64 seed;
+    int out; /* its output */
+} Job;
+
+static struct {
+    u64 ran, failed;
+    WorldCounts all;
+    const char *self;
+} sim;
+
+static double seconds(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* The child: one seed. Its last line, when all went well, are its counts. */
+static void run_seed(u64 seed)
+{
+    char folder[256];
+    const char *base = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    const char *log = getenv("SIM_LOG");
+    WorldCounts c;
+    snprintf(folder, sizeof folder, "%s/silt-sim.%d", base, (int)getpid());
+    if (mkdir(folder, 0750) != 0) abort();
+    alarm(SECONDS_EACH);
+    world_run(seed, folder, log == NULL ? "off" : log, &c);
+    printf("= %llu %llu %llu %llu %llu %llu %llu %llu %llu %lld\n", (unsigned long long)c.steps,
+           (unsigned long long)c.rows, (unsigned long long)c.questions,
+           (unsigned long long)c.deaths, (unsigned long long)c.power_cuts,
+           (unsigned long long)c.changes, (unsigned long long)c.syncs,
+           (unsigned long long)c.slices, (unsigned long long)c.views, (long long)c.days);
+    fflush(stdout);
+    _exit(0);
+}
+
+static void start(Job *j, u64 seed)
+{
+    char name[] = "/tmp/silt-sim-out.XXXXXX";
+    fflush(stdout);
+    *j = (Job){.seed = seed, .out = mkstemp(name)};
+    if (j->out < 0) abort();
+    unlink(name);
+    j->pid = fork();
+    if (j->pid < 0) abort();
+    if (j->pid > 0) return;
+    dup2(j->out, STDOUT_FILENO);
+    dup2(j->out, STDERR_FILENO);
+    run_seed(seed);
+}
+
+/* Adds up the counts of a good run; false when there are none. */
+static bool add_counts(char *text)
+{
+    WorldCounts c;
+    char *last = strstr(text, "= ");
+    for (char *next; last != NULL && (next = strstr(last + 1, "\n= ")) != NULL;)
+        last = next + 1;
+    unsigned long long n[9];
+    long long days;
+    if (last == NULL ||
+        sscanf(last, "= %llu %llu %llu %llu %llu %llu %llu %llu %llu %lld", &n[0], &n[1], &n[2],
+               &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &days) != 10)
+        return false;
+    c = (WorldCounts){n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], days};
+    u64 *to = (u64 *)(void *)&sim.all, *from = (u64 *)(void *)&c;
+    for (u32 i = 0; i < sizeof c / sizeof *to; i++)
+        to[i] += from[i];
+    return true;
+}
+
+static void remove_folder(pid_t pid)
+{
+    char command[128];
+    snprintf(command, sizeof command, "/dev/shm/silt-sim.%d", (int)pid);
+    pid_t child = fork();
+    if (child == 0) {
+        execlp("rm", "rm", "-rf", command, (char *)NULL);
+        _exit(127);
+    }
+    if (child > 0) waitpid(child, NULL, 0);
+    snprintf(command, sizeof command, "/dev/shm/silt-sim.%d.yaml", (int)pid);
+    unlink(command);
+}
+
+/* Judges an ended run; false when it failed. */
+static bool finish(Job *j, int status)
+{
+    static char text[1 << 16];
+    ssize_t size = pread(j->out, text, sizeof text - 1, 0);
+    text[size < 0 ? 0 : size] = 0;
+    close(j->out);
+    sim.ran++;
+    bool good = status == 0 && add_counts(text);
+    if (good) return true;
+    if (getenv("SIM_KEEP") == NULL) remove_folder(j->pid);
+    if (++sim.failed <= SHOWN_MAX) {
+        printf("# seed %llu failed (status %x); repeat: %s %llu\n%s\n",
+               (unsigned long long)j->seed, (unsigned)status, sim.self,
+               (unsigned long long)j->seed, text);
+        fflush(stdout);
+    }
+    return false;
+}
+
+static void run_range(u64 from, u64 to, long jobs, double limit)
+{
+    Job job[JOBS_MAX] = {0};
+    double end = limit > 0 ? seconds() + limit : 0;
+    u64 next = from, running = 0;
+    for (;;) {
+        for (long i = 0; i < jobs; i++) {
+            if (job[i].pid != 0 || next > to || (end > 0 && seconds() > end)) continue;
+            start(&job[i], next++);
+            running++;
+        }
+        if (running == 0) return;
+        int status = 0;
+        pid_t pid = wait(&status);
+        for (long i = 0; i < jobs; i++) {
+            if (job[i].pid != pid) continue;
+            finish(&job[i], status);
+            job[i].pid = 0;
+            running--;
+        }
+    }
+}
+
+static u64 number(const char *name, u64 otherwise)
+{
+    const char *text = getenv(name);
+    return text == NULL || *text == 0 ? otherwise : strtoull(text, NULL, 10);
+}
+
+static void report(const char *what, double began)
+{
+    const WorldCounts *c = &sim.all;
+    double took = seconds() - began;
+    printf("# %s: %llu seeds, %llu failed, %.1f s, %.1f seeds/s; %lld days, %llu rows, "
+           "%llu questions, %llu restarts, %llu power cuts, %llu views, %llu changes of the disk, "
+           "%llu syncs\n",
+           what, (unsigned long long)sim.ran, (unsigned long long)sim.failed, took,
+           (double)sim.ran / took, (long long)c->days, (unsigned long long)c->rows,
+           (unsigned long long)c->questions, (unsigned long long)c->deaths,
+           (unsigned long long)c->power_cuts, (unsigned long long)c->views,
+           (unsigned long long)c->changes, (unsigned long long)c->syncs);
+    fflush(stdout);
+}
+
+static int run_tests(long jobs)
+{
+    int bad = 0;
+    u64 known = REGRESSIONS[0] == 0 ? 0 : sizeof REGRESSIONS / sizeof *REGRESSIONS;
+    double began = seconds();
+    printf("1..2\n");
+    for (u64 i = 0; i < known; i++)
+        run_range(REGRESSIONS[i], REGRESSIONS[i], 1, 0);
+    report("seeds that have failed once", began);
+    printf("%s 1 - seeds that have failed once\n", sim.failed == 0 ? "ok" : "not ok");
+    bad += sim.failed > 0;
+    sim.ran = sim.failed = 0;
+    memset(&sim.all, 0, sizeof sim.all);
+    began = seconds();
+    run_range(1, number("SIM_SEEDS", 150), jobs, 0);
+    report("ordinary seeds", began);
+    printf("%s 2 - ordinary seeds\n", sim.failed == 0 ? "ok" : "not ok");
+    return bad + (sim.failed > 0);
+}
+
+int main(int argc, char **argv)
+{
+    long jobs = (long)number("SIM_JOBS", (u64)sysconf(_SC_NPROCESSORS_ONLN));
+    double began = seconds();
+    if (jobs < 1 || jobs > JOBS_MAX) jobs = 1;
+    sim.self = argv[0];
+    if (argc < 2) return run_tests(jobs) > 0;
+    const char *dots = strstr(argv[1], "..");
+    u64 from = strtoull(argv[1], NULL, 10), to = dots == NULL ? from : strtoull(dots + 2, NULL, 10);
+    if (dots == NULL && getenv("SIM_LOG") != NULL) run_seed(from);
+    run_range(from, to, jobs, (double)number("SIM_SECONDS", 0));
+    report(argv[1], began);
+    return sim.failed > 0;
+}

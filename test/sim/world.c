@@ -1,0 +1,482 @@
+/*
+ * world: see world.h.
+ *
+ * A step is something that people or the world do: publish, ask, end an interval, turn a clock,
+ * spoil a change of the disk, stop a process. Between steps the machine runs for a while, so that
+ * steps meet processes at any point. What a step may be depends on the seed's profile.
+ *
+ * After each step the dead are looked at: did they die of something that was done to them? The tree
+ * is loaded as it lies there, and the manager and the reader are started again. At the end there
+ * are no more faults: everything must be acknowledged, written to the history, found, and cleaned
+ * up without anybody's help.
+ */
+#include "world.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/prng.h"
+#include "clients.h"
+#include "cmd/check.h"
+#include "cmd/reader.h"
+#include "cmd/sm.h"
+#include "disk.h"
+#include "fibers.h"
+#include "lines.h"
+#include "look.h"
+#include "model.h"
+#include "os/dir.h"
+#include "os/file.h"
+#include "os/now.h"
+#include "os/proc.h"
+#include "stream/tail.h"
+
+#define SECOND_NS 1000000000ll
+#define FREQ_NS   (600 * SECOND_NS)
+#define BACK_MAX  (20 * 3600 * SECOND_NS) /* the clock goes back at most so far: less than the horizon */
+
+/* What a seed may do beside publishing and asking. */
+enum { MAY_KILL = 1, MAY_FAIL = 2, MAY_CUT = 4, MAY_FILL = 8, MAY_TURN = 16 };
+
+static struct {
+    Prng prng;
+    u64 seed, step;
+    u32 may;
+    const char *folder, *log_level;
+    char file[512];
+    char title[64];
+    i64 snap;
+    Process *sm, *da;
+    bool stopping;  /* the manager was asked to end */
+    bool disturbed; /* something was done since the last time that everything was well */
+    bool full;
+    u64 life; /* of the manager */
+    LookView view;
+    u64 position; /* of the stream that was followed */
+    u64 eoi, eod; /* the last signals seen */
+    i64 end, day_end;
+    WorldCounts counts;
+} world;
+
+static u64 below(u64 bound) { return prng_below(&world.prng, bound); }
+
+static bool chance(u64 of) { return below(of) == 0; }
+
+/* ---- starting */
+
+static void write_assembly(void)
+{
+    static const char text[] =
+        "name: sim\n"
+        "tables:\n"
+        "  trade:\n"
+        "    type: partitioned\n"
+        "    prtnCol: time\n"
+        "    sortColsOrd: [sym, time]\n"
+        "    sortColsDisk: [sym, time]\n"
+        "    blockSize: %d\n"
+        "    columns:\n"
+        "      - {name: time, type: timestamp}\n"
+        "      - {name: sym, type: symbol, attrOrd: parted, attrDisk: parted}\n"
+        "      - {name: id, type: long}\n"
+        "      - {name: price, type: float}\n"
+        "  note:\n"
+        "    type: partitioned\n"
+        "    prtnCol: time\n"
+        "    sortColsOrd: [time]\n"
+        "    sortColsDisk: [time]\n"
+        "    columns:\n"
+        "      - {name: time, type: timestamp}\n"
+        "      - {name: id, type: long}\n"
+        "      - {name: text, type: string}\n"
+        "bus:\n"
+        "  stream: {protocol: rt, topic: data, logFileSize: 1MiB}\n"
+        "mounts:\n"
+        "  rdb: {type: stream, partition: none, baseURI: none}\n"
+        "  idb: {type: local, partition: ordinal, baseURI: \"file://%s/idb\"}\n"
+        "  hdb: {type: local, partition: date, baseURI: \"file://%s/hdb\"}\n"
+        "elements:\n"
+        "  sm:\n"
+        "    source: stream\n"
+        "    port: %d\n"
+        "    tiers:\n"
+        "      - {name: idb, mount: idb, schedule: {freq: \"0D00:10:00\"}}\n"
+        "      - {name: hdb, mount: hdb, schedule: {freq: \"1D00:00:00\", snap: \"00:%02d:00\"}}\n"
+        "  dap:\n"
+        "    instances:\n"
+        "      dap: {mountList: [rdb, idb, hdb], port: %d}\n";
+    static const int blocks[] = {1000000, 60, 20};
+    char out[4096];
+    int snap = chance(3) ? 7 : 0;
+    world.snap = snap * 60 * SECOND_NS;
+    int size = snprintf(out, sizeof out, text, blocks[below(3)], world.folder, world.folder,
+                        CLIENTS_SM_PORT, snap, CLIENTS_DA_PORT);
+    snprintf(world.file, sizeof world.file, "%s.yaml", world.folder);
+    FILE *f = fopen(world.file, "w");
+    if (f == NULL || fwrite(out, 1, (size_t)size, f) != (size_t)size || fclose(f) != 0) abort();
+}
+
+static Process *start(const char *name, FibersMain main)
+{
+    const char *const argv[] = {world.file, "--log-level", world.log_level};
+    return fibers_spawn(name, main, 3, argv, NULL);
+}
+
+static void start_sm(void)
+{
+    world.sm = start("sm", sm_main);
+    world.life++;
+    world.stopping = false;
+}
+
+/* ---- what must hold */
+
+/* The records of the stream since the last look: signals come once and in order, and no day ends
+ * before its time. */
+static void follow_signals(void)
+{
+    Tail t = {0};
+    WalRecord r;
+    bool got = true;
+    Arena a = {0};
+    Err err = tail_open(&t, dir_join(&a, world.folder, "idb", "wal", NULL), world.position);
+    if (err == E_CORRUPT && t.shared == NULL) {
+        /* Trimmed since: what went was covered by a view. */
+        world.position = world.view.watermark;
+        err = tail_open(&t, dir_join(&a, world.folder, "idb", "wal", NULL), world.position);
+    }
+    while (err == E_OK && got) {
+        err = tail_next(&t, &r, &got);
+        if (err != E_OK || !got) break;
+        world.position = r.end;
+        JobSignal s;
+        if (r.kind != WAL_CONTROL) continue;
+        if (job_decode_signal(r.body, r.size, &s) != E_OK) model_wrong("signal: %s", fail_text());
+        if (s.seq <= world.eoi)
+            model_wrong("interval %llu is signalled after %llu", (unsigned long long)s.seq,
+                        (unsigned long long)world.eoi);
+        if (s.eod != 0 && s.eod <= world.eod)
+            model_wrong("day job %llu is signalled after %llu", (unsigned long long)s.eod,
+                        (unsigned long long)world.eod);
+        if (s.end > fibers_wall_max() || s.end < world.end || s.start > s.end)
+            model_wrong("interval %llu ends at the wrong time", (unsigned long long)s.seq);
+        if (s.seq == world.eoi + 1 && world.end != INT64_MIN && s.start != world.end)
+            model_wrong("interval %llu does not begin where the last one ended",
+                        (unsigned long long)s.seq);
+        world.eoi = s.seq;
+        world.end = s.end;
+        if (s.eod == 0) continue;
+        world.eod = s.eod;
+        if (s.partial) continue;
+        i64 past = s.end - world.snap, closed = past - ((past % NOW_DAY_NS) + NOW_DAY_NS) % NOW_DAY_NS;
+        if (closed <= world.day_end) model_wrong("a day ends twice");
+        world.day_end = closed;
+    }
+    tail_close(&t);
+    arena_free(&a);
+}
+
+static void look(void)
+{
+    LookView v = look_tree(world.folder);
+    if (v.number < world.view.number || v.watermark < world.view.watermark ||
+        v.eoi < world.view.eoi || v.eod < world.view.eod)
+        model_wrong("view %llu (watermark %llu) after view %llu (watermark %llu)",
+                    (unsigned long long)v.number, (unsigned long long)v.watermark,
+                    (unsigned long long)world.view.number,
+                    (unsigned long long)world.view.watermark);
+    world.view = v;
+    follow_signals();
+}
+
+static void check_database(const char *when)
+{
+    char *argv[] = {world.file};
+    fflush(stdout);
+    if (check_main(1, argv) != 0) model_wrong("%s: silt check finds errors", when);
+}
+
+/* ---- the dead */
+
+/* Whether a process had a right to end. */
+static void judge(const Process *p)
+{
+    if ((p->status & 0x7f) != 0) return; /* by a signal: we did it */
+    int status = p->status >> 8;
+    bool injected = p->failed || world.full;
+    if (status == 0 && p == world.sm && world.stopping) return;
+    if (injected && (status == 5 || status == 8 || status == 9 || status == 4 || status == 3)) return;
+    model_wrong("%s ended with status %d", p->name, status);
+}
+
+static void judge_workers(void)
+{
+    if (world.disturbed) return;
+    LIST_EACH(it, fibers_all())
+    {
+        const Process *p = LIST_ENTRY(it, Process, link);
+        if (!p->alive && p->parent == world.sm && world.sm->alive && !world.stopping)
+            model_wrong("%s ended with status %x, and nothing was done to it", p->name, p->status);
+    }
+}
+
+static void power_cut(void)
+{
+    disk_power_cut();
+    world.counts.power_cuts++;
+    world.disturbed = true;
+}
+
+/* Looks after the dead; starts them again. */
+static void revive(void)
+{
+    if (disk_power_gone()) power_cut();
+    clients_pump(world.life);
+    if (!world.da->alive) {
+        judge(world.da);
+        world.counts.deaths++;
+        world.da = start("da", reader_main);
+    }
+    judge_workers();
+    if (world.sm->alive) return;
+    judge(world.sm);
+    world.counts.deaths++;
+    look();
+    start_sm();
+}
+
+/* ---- steps */
+
+static Process *victim(void)
+{
+    static const char *const names[] = {"sm", "sm", "eoi", "eod"};
+    return fibers_find(names[below(COUNT_OF(names))]);
+}
+
+static u64 some_change(void)
+{
+    static const u64 most[] = {3, 30, 120, 400};
+    return 1 + below(most[below(COUNT_OF(most))]);
+}
+
+static void do_spoil(SpoilKind kind)
+{
+    static const int errors[] = {EIO, ENOSPC, EIO, EDQUOT, EINTR, EMFILE, EACCES};
+    Process *p = victim();
+    if (p == NULL) return;
+    int error = errors[below(COUNT_OF(errors))];
+    p->spoil = (Spoil){.kind = kind, .at = some_change(), .error = error,
+                       .lasting = kind == SPOIL_ERROR && error != EINTR && chance(4),
+                       .syncs = kind == SPOIL_ERROR && error == EIO && chance(3)};
+    world.disturbed = true;
+}
+
+static void do_kill(void)
+{
+    static const char *const names[] = {"sm", "eoi", "eod", "da", "dbm"};
+    Process *p = fibers_find(names[below(COUNT_OF(names))]);
+    world.disturbed = true;
+    if (p != NULL) fibers_kill(p, SIGKILL);
+}
+
+static void do_stop(void)
+{
+    if (!world.sm->alive) return;
+    world.stopping = true;
+    world.disturbed = true;
+    fibers_slices(below(50));
+    if (world.sm->alive && world.sm->loop != NULL) proc_signal(world.sm->pid, SIGTERM);
+}
+
+static void do_fill(void)
+{
+    bool all = chance(2);
+    world.full = !world.full;
+    world.disturbed = true;
+    disk_space(world.full ? below(32) << 20 : 100ull << 30, world.full && all);
+}
+
+/* To a moment of interest. */
+static void do_time(void)
+{
+    i64 now = fibers_wall(), midnight = (now / NOW_DAY_NS + 1) * NOW_DAY_NS;
+    i64 boundary = (now / FREQ_NS + 1) * FREQ_NS;
+    switch (below(8)) {
+    case 0: fibers_sleep_all((i64)below(90) * SECOND_NS); break;
+    case 1: fibers_sleep_all(midnight - now + (i64)below(20 * 60) * SECOND_NS); break;
+    case 2: fibers_sleep_all(MAX(0, midnight - now - (i64)below(20) * SECOND_NS)); break;
+    case 3: fibers_sleep_all((i64)below(30) * 3600 * SECOND_NS); break;
+    default: fibers_sleep_all(boundary - now + (i64)below(3000) * 1000000); break;
+    }
+}
+
+static void do_turn(void)
+{
+    i64 ns = (i64)below(1 + below(7200)) * SECOND_NS;
+    if (chance(8)) ns = (i64)below(BACK_MAX / SECOND_NS) * SECOND_NS;
+    if (chance(3)) {
+        fibers_turn_clock(ns);
+        return;
+    }
+    i64 room = fibers_wall() - (fibers_wall_max() - BACK_MAX);
+    fibers_turn_clock(-MIN(ns, MAX(room, 0)));
+}
+
+static void do_something(void)
+{
+    u64 n = below(100);
+    if (n < 34) clients_publish();
+    else if (n < 50) clients_question(world.life, world.sm);
+    else if (n < 72) do_time();
+    else if (n < 76) clients_end_interval(chance(3));
+    else if (n < 78) do_stop();
+    else if (n < 80) look();
+    else if (n < 86 && (world.may & MAY_KILL)) do_spoil(SPOIL_KILL);
+    else if (n < 88 && (world.may & MAY_KILL)) do_kill();
+    else if (n < 92 && (world.may & MAY_FAIL)) do_spoil(chance(4) ? SPOIL_SHORT : SPOIL_ERROR);
+    else if (n < 95 && (world.may & MAY_CUT)) do_spoil(SPOIL_POWER);
+    else if (n < 96 && (world.may & MAY_CUT)) power_cut();
+    else if (n < 97 && (world.may & MAY_FILL)) do_fill();
+    else if (n < 99 && (world.may & MAY_TURN)) do_turn();
+}
+
+static void run_a_while(void)
+{
+    switch (below(5)) {
+    case 0: fibers_slices(below(30)); break;
+    case 1: fibers_slices(below(400)); break;
+    case 2: fibers_run((i64)below(2000) * 1000000); break;
+    default:
+        if (!fibers_settle(50 * 1000000)) model_wrong("the system does not come to rest");
+        break;
+    }
+}
+
+/* ---- the end */
+
+/* Gives the system time until everything is quiet and nobody is dead. */
+static void rest(int seconds)
+{
+    for (int i = 0; i < seconds; i++) {
+        fibers_run(SECOND_NS);
+        revive();
+        if (!fibers_settle(50 * 1000000)) model_wrong("the system does not come to rest");
+    }
+}
+
+static void end_faults(void)
+{
+    LIST_EACH(it, fibers_all())
+    {
+        Process *p = LIST_ENTRY(it, Process, link);
+        p->spoil = (Spoil){0};
+    }
+    world.full = false;
+    disk_space(100ull << 30, false);
+}
+
+static void to_the_next_day(void)
+{
+    i64 now = fibers_wall(), base = MAX(now, fibers_wall_max());
+    fibers_sleep_all((base / NOW_DAY_NS + 1) * NOW_DAY_NS + 11 * 60 * SECOND_NS - now);
+}
+
+/* Everything is acknowledged, found, written to the history, and nothing else is there. */
+static void quiet_end(void)
+{
+    end_faults();
+    rest(15);
+    for (int i = 0; clients_waiting() > 0; i++) {
+        if (i == 60) model_wrong("%u batches are not acknowledged", clients_waiting());
+        rest(1);
+    }
+    world.disturbed = false;
+    clients_question_all(world.life);
+    look();
+    for (int i = 0; i < 3; i++) {
+        to_the_next_day();
+        rest(4);
+        if (i == 0) clients_publish_all(world.life);
+    }
+    look();
+    if (world.view.intervals != 0)
+        model_wrong("%llu interval parts are left after the days have ended",
+                    (unsigned long long)world.view.intervals);
+    clients_question_all(world.life);
+    clients_end_interval(true);
+    rest(3);
+    look();
+    u64 names = look_count(world.folder, "idb/manifest");
+    if (look_count(world.folder, "idb/stage") + look_count(world.folder, "idb/spill") > 0)
+        model_wrong("files of jobs are left over");
+    if (look_parts(world.folder, "idb/data") > 4)
+        model_wrong("%llu interval parts are left over",
+                    (unsigned long long)look_parts(world.folder, "idb/data"));
+    if (look_parts(world.folder, "hdb/data") > 2 * world.view.dates + 2)
+        model_wrong("%llu date parts are left over",
+                    (unsigned long long)look_parts(world.folder, "hdb/data"));
+    if (names > 12) model_wrong("%llu manifests are left over", (unsigned long long)names);
+    check_database("at the end");
+    world.stopping = true;
+    proc_signal(world.sm->pid, SIGTERM);
+    fibers_run(SECOND_NS);
+    if (world.sm->alive || world.sm->status != 0)
+        model_wrong("the manager does not stop: status %x", world.sm->status);
+    look();
+    check_database("stopped");
+    clients_all_there();
+}
+
+void world_run(u64 seed, const char *folder, const char *log_level, WorldCounts *counts)
+{
+    static const u32 profiles[] = {0,
+                                   MAY_KILL,
+                                   MAY_FAIL | MAY_KILL,
+                                   MAY_CUT,
+                                   MAY_FILL | MAY_KILL,
+                                   MAY_TURN,
+                                   MAY_KILL | MAY_FAIL | MAY_CUT | MAY_FILL | MAY_TURN,
+                                   MAY_KILL | MAY_CUT | MAY_TURN};
+    static const u64 odds[] = {0, 1, 4, 16};
+    prng_init(&world.prng, seed);
+    world.seed = seed;
+    world.folder = folder;
+    world.log_level = log_level;
+    world.may = profiles[below(COUNT_OF(profiles))];
+    world.end = world.day_end = INT64_MIN;
+    model_title(world.title);
+    snprintf(world.title, sizeof world.title, "seed %llu", (unsigned long long)seed);
+    i64 wall = 9000 * NOW_DAY_NS + (i64)below(86400) * SECOND_NS;
+    fibers_log(log_level);
+    fibers_init(seed, odds[below(COUNT_OF(odds))], wall);
+    disk_init(folder, seed);
+    write_assembly();
+    clients_init(seed);
+    start_sm();
+    world.da = start("da", reader_main);
+    u64 steps = 20 + below(120);
+    for (world.step = 1; world.step <= steps; world.step++) {
+        snprintf(world.title, sizeof world.title, "seed %llu step %llu", (unsigned long long)seed,
+                 (unsigned long long)world.step);
+        do_something();
+        run_a_while();
+        revive();
+    }
+    snprintf(world.title, sizeof world.title, "seed %llu end", (unsigned long long)seed);
+    quiet_end();
+    world.counts.steps = steps;
+    world.counts.rows = model_rows();
+    world.counts.questions = clients_questions();
+    world.counts.changes = disk_changes();
+    world.counts.syncs = disk_syncs();
+    world.counts.slices = fibers_count();
+    world.counts.views = world.view.number;
+    world.counts.days = (fibers_wall_max() - wall) / NOW_DAY_NS;
+    *counts = world.counts;
+    disk_remove();
+    unlink(world.file);
+}

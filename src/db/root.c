@@ -279,6 +279,7 @@ static Err marker_write(Root *r, const Marker *m)
     }
     TRY(buf_text(&b, "}\n"));
     TRY(dir_make_all(m->store));
+    TRY(dir_sync_above(m->store)); /* an earlier start may have died between mkdir and sync */
     TRY(file_replace(dir_join(&scratch, m->store, ROOT_MARKER, NULL), b.data, b.size));
 done:
     buf_free(&b);

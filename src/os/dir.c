@@ -215,6 +215,36 @@ Err dir_sync(const char *path)
     return err;
 }
 
+Err dir_sync_parent(const char *path)
+{
+    Arena a = {0};
+    Err err = dir_sync(parent_of(&a, path));
+    arena_free(&a);
+    return err;
+}
+
+/* Whether two names lie in one file system. */
+static bool same_device(const char *x, const char *y)
+{
+    struct stat a, b;
+    return stat(x, &a) == 0 && stat(y, &b) == 0 && a.st_dev == b.st_dev;
+}
+
+Err dir_sync_above(const char *path)
+{
+    Arena a = {0};
+    Err err = E_OK;
+    const char *at = path, *above = parent_of(&a, at);
+    while (err == E_OK && strcmp(at, above) != 0 && same_device(at, above)) {
+        err = dir_sync(above);
+        if (err == E_DENIED) err = E_OK;
+        at = above;
+        above = parent_of(&a, at);
+    }
+    arena_free(&a);
+    return err;
+}
+
 Err dir_rename(const char *from, const char *to)
 {
     if (refused("rename", to) || rename(from, to) != 0) {

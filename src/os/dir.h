@@ -79,6 +79,13 @@ MUST_USE Err dir_space(const char *path, u64 *free_bytes, u64 *all_bytes);
 MUST_USE Err dir_lock(const char *path, bool exclusive, int *fd);
 void dir_unlock(int *fd);
 
+/* Makes the name of a file or folder durable: syncs the folder that holds it. */
+MUST_USE Err dir_sync_parent(const char *path);
+
+/* The same for the names of all folders above it in its file system, whoever made them; those that
+ * we may not read are passed over. */
+MUST_USE Err dir_sync_above(const char *path);
+
 /* Joins path pieces with '/' in the arena, ended by NULL: dir_join(a, base, "data", name, NULL). */
 char *dir_join(Arena *a, const char *first, ...) __attribute__((sentinel));
 

@@ -500,6 +500,7 @@ Err wal_open(Wal **out, const char *path, const WalOptions *o, u64 from, u64 *lo
     TRY(fail_note(dir_lock(path, true, &w->lock), "log"));
     TRY(open_shared(w));
     TRY(list_files(w));
+    if (file_count(w) == 0) TRY(dir_sync_above(path)); /* made, perhaps by a start that died then */
     bool known = w->shared->magic == WAL_SHARED_MAGIC;
     TRY(recover_scan(w->path, files_of(w), file_count(w), from, known ? w->shared->synced : 0, &r));
     TRY(spare_open(&w->spare, w->path, w->options.file_size));

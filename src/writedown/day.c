@@ -403,6 +403,21 @@ static Err verify_sources(const DayPlan *plan, const DayOptions *o)
     return E_OK;
 }
 
+/* Makes the folders of dates durable in every store that they stand in: one of them may have been
+ * made by a try that died before its sync. */
+static Err sync_dates(const DayPlan *plan, const Root *root)
+{
+    u32 last = UINT32_MAX;
+    for (u32 d = 0; d < plan->date_count; d++) {
+        const DayDate *date = &plan->dates[d];
+        u32 tier = date->existing != NULL ? date->existing->tier : 0;
+        Err err = tier == last ? E_OK : dir_sync(root_store(root, tier));
+        if (err != E_OK) return err;
+        last = tier;
+    }
+    return E_OK;
+}
+
 /* Removes what was staged for a date. */
 static Err remove_staged(const DayPlan *plan, const DayDate *date, const Root *root, Arena *a)
 {
@@ -430,6 +445,7 @@ Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *res
             tasks[d * tables + t] =
                 (Task){plan, o, &plan->dates[d], o->tables->tables[t], path, {0}, {0}};
     }
+    TRY(sync_dates(plan, o->root));
     Stage stage = {tasks, tables, o->by_table && !o->by_part};
     TRY(pool_run(plan->date_count, o->by_part ? o->threads : 1, date_task, &stage));
     for (u32 d = 0; d < plan->date_count; d++) {

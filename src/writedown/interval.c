@@ -469,6 +469,16 @@ static Err part_folder(const char *path)
     return err == E_OK ? dir_make_all(path) : err;
 }
 
+/* Makes the folders of days durable: one of them may have been made by a try that died before its
+ * sync. */
+static Err sync_days(const Root *r)
+{
+    Arena a = {0};
+    Err err = dir_sync(dir_join(&a, r->idb, "data", NULL));
+    arena_free(&a);
+    return err;
+}
+
 /* One of the names to be made durable after all files are. */
 static Err sync_name(void *arg, u64 i)
 {
@@ -552,6 +562,7 @@ Err interval_stage(Interval *i, const JobSignal *s, u64 watermark, Arena *a, Job
     if (has_main) TRY(part_folder(i->main_path));
     if (has_late) TRY(part_folder(i->late_path));
     if (has_main || has_late) {
+        TRY(sync_days(i->options.root));
         TRY(pool_run(i->table_count, has_late ? 1 : i->options.threads, stage_task, i));
         TRY(finish_tables(i, a));
     }

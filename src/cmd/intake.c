@@ -65,9 +65,21 @@ static void answer(Call *call)
     call_value(call, &v);
 }
 
+/* A group that could not be written and synced may be there in part, whatever the reason was: never
+ * the answer of a message that was not taken, which may be given a new number. */
+static Err sync_group(Sm *sm)
+{
+    if (sm->fatal != E_OK) return fail(E_IO, "the manager ends after a failure");
+    Err err = feed_sync(sm->feed);
+    if (err == E_OK || err == E_IO) return err;
+    FailRecord why;
+    fail_save(&why);
+    return fail(E_IO, "%s", why.text);
+}
+
 void intake_sync(Sm *sm)
 {
-    Err err = feed_sync(sm->feed);
+    Err err = sync_group(sm);
     u32 count = sm->ack_count;
     sm->ack_count = 0;
     for (u32 i = 0; i < count; i++) {
@@ -89,10 +101,13 @@ static void turn(void *arg)
 static void publish(Sm *sm, Call *call, FeedMessage *m, bool detailed)
 {
     FeedResult result = {0};
-    Err err = sm->stopping ? fail(E_CLOSED, "the manager is stopping")
-                           : feed_publish(sm->feed, m, &result);
+    bool ending = sm->stopping || sm->fatal != E_OK;
+    Err err =
+        ending ? fail(E_CLOSED, "the manager is stopping") : feed_publish(sm->feed, m, &result);
     if (err != E_OK) {
         call_fail(call, err);
+        /* Nothing behind it may be taken: it is sent again with its number (P5). */
+        if (err == E_IO) sm_fatal(sm, err);
         return;
     }
     wait_for_sync(sm, call, &result, detailed);

@@ -535,6 +535,16 @@ void signals_init(Sm *sm)
     api_add(entries, sm);
 }
 
+/* The first record of a database that has written nothing down yet: its intervals and days begin
+ * with it, however long the manager was away since. */
+static void recover_first(Sm *sm, const WalRecord *r)
+{
+    i64 start = schedule_align(&sm->settings, r->received);
+    i64 day = temporal_day_of(r->received - sm->settings.snap_ns);
+    sm->schedule.start = MIN(sm->schedule.start, start);
+    sm->schedule.day_end = MIN(sm->schedule.day_end, day * TEMPORAL_DAY_NS);
+}
+
 /* Takes one record of the stream after the watermark. `*rows` tells whether rows came since the
  * last signal: intervals without any that end no day were done when they were signalled, for they
  * make no view. */
@@ -569,7 +579,7 @@ Err signals_recover(Sm *sm)
     Err err = E_OK;
     Tail tail = {0};
     WalRecord r;
-    bool got = true, rows = false;
+    bool got = true, rows = false, first = true;
     const View *v = sm->publish.current;
     i64 now = now_wall();
     sm->settings = (ScheduleSettings){.freq_ns = sm->config.idb_tier->freq_ns,
@@ -589,6 +599,8 @@ Err signals_recover(Sm *sm)
     for (;;) {
         TRY(tail_next(&tail, &r, &got));
         if (!got) break;
+        if (fresh && first) recover_first(sm, &r);
+        first = false;
         TRY(recover_record(sm, &r, &rows));
     }
 done:

@@ -38,7 +38,7 @@
 #define WORKER_CONNECT_MS 10000
 #define WORKER_RETRY_MS   1000
 #define WORKER_DAMAGE_MS  5000
-#define WORKER_STAGES_MAX 100000 /* files in <idb>/stage */
+#define WORKER_STAGES_MAX 100000 /* names in <idb>/stage and spill */
 #define WORKER_LARGE                                                                               \
     (1 << 20) /* bytes of a block that goes back to the kernel when it is freed                    \
                */
@@ -154,6 +154,28 @@ done:
     return err;
 }
 
+/* Removes the runs that an earlier worker of this kind left in the spill folder: `<table>.<run>`
+ * are eoi's, `eod.<table>.<day>.<run>...` are eod's. The manager does so when it starts, but a
+ * worker may end without it. */
+static Err clear_spill(Worker *w, bool eod)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    DirEntry *entries = NULL;
+    u64 count = 0;
+    char *spill = dir_join(&a, w->root.idb, "spill", NULL);
+    err = dir_list(spill, WORKER_STAGES_MAX, &a, &entries, &count);
+    if (err == E_NOT_FOUND) err = E_OK;
+    for (u64 i = 0; err == E_OK && i < count; i++) {
+        const char *name = entries[i].name;
+        bool days = strchr(name, '.') != strrchr(name, '.');
+        if (entries[i].kind != DIR_FOLDER || days != eod) continue;
+        err = dir_remove_all(dir_join(&a, spill, name, NULL));
+    }
+    arena_free(&a);
+    return err;
+}
+
 static Err run_eoi(Worker *w)
 {
     Err err = E_OK;
@@ -163,6 +185,7 @@ static Err run_eoi(Worker *w)
     WalRecord r;
     bool got = false;
     u32 idle = 0;
+    TRY(clear_spill(w, false));
     TRY(view_open(&w->cache, false, &v));
     TRY(domain_open(&w->domain, w->root.sym, v->sym_size));
     TRY(view_check_domain(v, &w->domain));
@@ -304,6 +327,7 @@ static Err run_eod(Worker *w)
     DayOrder order;
     TRY(domain_open(&w->domain, w->root.sym, 0));
     TRY(undo_days(w));
+    TRY(clear_spill(w, true));
     for (;;) {
         Value answer;
         arena_reset(&a);

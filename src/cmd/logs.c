@@ -59,7 +59,10 @@ Err logs_shared(const char *folder, WalShared *shared, bool *there)
     if (err != E_OK) goto done;
     TRY(file_read(&f, shared, sizeof *shared, 0));
     *there = shared->magic == WAL_SHARED_MAGIC;
-    if (!*there) err = fail(E_CORRUPT, "%s: not the page that processes share", path);
+    /* Zeros: made, and not written out before the power went. The next writer fills it. */
+    static const WalShared zeros;
+    if (!*there && memcmp(shared, &zeros, sizeof zeros) != 0)
+        err = fail(E_CORRUPT, "%s: not the page that processes share", path);
 done:
     file_drop(&f);
     arena_free(&a);

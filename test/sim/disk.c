@@ -56,8 +56,8 @@ typedef struct Change {
 typedef struct Write {
     struct Write *next;
     u64 at, size;
-    u8 *data;  /* NULL: zeros */
-    bool cut;  /* the file ends at `at`; else it is at least that long (size 0) or written */
+    u8 *data; /* NULL: zeros */
+    bool cut; /* the file ends at `at`; else it is at least that long (size 0) or written */
 } Write;
 
 struct Node {
@@ -68,9 +68,9 @@ struct Node {
     u8 *data; /* durable bytes */
     u64 size, room;
     Write *writes, **writes_end;
-    bool lost;       /* the cache differs from device and writes */
-    u8 *page;        /* of a shared page: its bytes at a past moment */
-    char *built;     /* while the folder is rebuilt: where it stands */
+    bool lost;   /* the cache differs from device and writes */
+    u8 *page;    /* of a shared page: its bytes at a past moment */
+    char *built; /* while the folder is rebuilt: where it stands */
 };
 
 static struct {
@@ -79,7 +79,7 @@ static struct {
     Node *root;
     Prng prng;
     u64 changes, syncs, free_bytes;
-    bool on, full, power_gone;
+    bool on, full, power_gone, trace;
     Process *owner[FDS_MAX];
     Node *node[FDS_MAX];
 } disk;
@@ -299,14 +299,11 @@ static void sync_node(Node *n)
     drop_writes(n);
 }
 
-/* A sync failed: what was not durable never will be. */
+/* A sync failed: bytes that were not durable never will be. Names stay open: they go through the
+ * journal, which is written again or never again. */
 static void lose(Node *n)
 {
-    if (n == NULL) return;
-    if (n->kind == NODE_FOLDER) {
-        drop_changes(n);
-        return;
-    }
+    if (n == NULL || n->kind == NODE_FOLDER) return;
     n->lost = n->writes != NULL;
     drop_writes(n);
 }
@@ -320,6 +317,7 @@ void disk_init(const char *folder, u64 seed)
     disk.folder_size = strlen(folder);
     disk.root = node_make(NODE_FOLDER);
     disk.free_bytes = 100ull << 30;
+    disk.trace = getenv("SIM_TRACE") != NULL;
     disk.on = true;
 }
 
@@ -374,7 +372,7 @@ static FaultVerdict spoil(Process *p, bool sync, u64 size)
     if (s->kind == SPOIL_KILL) fibers_kill(p, SIGKILL);
     if (s->kind == SPOIL_ERROR) v.error = s->error;
     if (s->kind == SPOIL_SHORT) v.size = MIN(size, MAX(size / 2, 1));
-    if (s->kind == SPOIL_ERROR && s->error != EINTR) p->failed = true;
+    if (s->kind == SPOIL_ERROR) p->failed = true;
     if (!s->lasting) s->kind = SPOIL_NONE;
     return v;
 }
@@ -394,6 +392,9 @@ FaultVerdict fault_point(const char *call, const char *path, u64 size)
         v.error = ENOSPC;
         p->failed = true;
     }
+    if (disk.trace)
+        fprintf(stderr, "%llu %s %s %s%s%s\n", (unsigned long long)disk.changes, p->name, call,
+                path, v.error != 0 ? ": " : "", v.error != 0 ? strerrorname_np(v.error) : "");
     if (v.error != 0 && sync) lose(node_at(path));
     fibers_changed();
     return v;
@@ -678,8 +679,8 @@ static void build(Node *n, const char *path)
         } else {
             int fd = (int)syscall(SYS_openat, AT_FDCWD, text, O_WRONLY | O_CREAT, 0640);
             u64 size = child->size;
-            if (fd < 0 || (size > 0 && syscall(SYS_pwrite64, fd, child->data, size, 0) !=
-                                           (ssize_t)size))
+            if (fd < 0 ||
+                (size > 0 && syscall(SYS_pwrite64, fd, child->data, size, 0) != (ssize_t)size))
                 abort();
             syscall(SYS_close, fd);
             child->built = copy_text(text);
@@ -719,6 +720,7 @@ static void take_pages(Node *n, const char *path)
 
 void disk_power_cut(void)
 {
+    if (disk.trace) fprintf(stderr, "--- power\n");
     kill_all();
     take_pages(disk.root, disk.folder);
     cut_below(disk.root, (Keep)below(KEEP_KINDS + 1));

@@ -5,8 +5,8 @@
  *
  * Everything that is changed is done at once in the folder, as the page cache would have it, and
  * noted as not yet durable. fdatasync makes the writes of a file durable, fsync of a folder the
- * names in it. disk_power_cut leaves what was durable, and of the rest whatever the seed chooses.
- */
+ * names in it. disk_power_cut leaves what was durable, and of the rest whatever the seed
+ * chooses. */
 #ifndef SIM_DISK_H
 #define SIM_DISK_H
 

@@ -27,6 +27,7 @@
 #include "lines.h"
 #include "loops.h"
 #include "os/now.h"
+#include "os/pool.h"
 #include "os/proc.h"
 
 #define STACK_SIZE  (1u << 20)
@@ -210,8 +211,7 @@ static void end_process(Process *p, int status)
     LIST_EACH(it, &machine.processes)
     {
         Process *child = LIST_ENTRY(it, Process, link);
-        if (child->parent == p && child->alive)
-            child->doom = 1 + prng_below(&machine.schedule, 30);
+        if (child->parent == p && child->alive) child->doom = 1 + prng_below(&machine.schedule, 30);
     }
     if (p->parent != NULL && p->parent->alive) loops_child_gone(p->parent, p->pid, status);
     machine.changed = true;
@@ -253,10 +253,7 @@ void fibers_kill(Process *p, int signo)
 
 /* ---- the schedule */
 
-static bool runnable(const Fiber *f)
-{
-    return !f->over && (f->poked || f->wake <= machine.mono);
-}
+static bool runnable(const Fiber *f) { return !f->over && (f->poked || f->wake <= machine.mono); }
 
 static void move_clock(i64 to)
 {
@@ -309,6 +306,7 @@ static i64 next_moment(void)
     i64 next = INT64_MAX;
     for (u32 i = 0; i < machine.count; i++) {
         const Fiber *f = machine.fibers[i];
+        if (f->over) continue;
         bool idle = f->poll && f->seen == machine.activity;
         next = MIN(next, idle ? f->real : f->wake);
     }
@@ -474,4 +472,21 @@ void proc_random(void *out, u64 size)
     u8 *to = out;
     while (size-- > 0)
         *to++ = (u8)prng_next(&machine.entropy);
+}
+
+/* ---- os/pool: nothing is parallel here */
+
+Err pool_run(u64 count, int threads, Err (*task)(void *arg, u64 i), void *arg)
+{
+    Err first = E_OK;
+    FailRecord failure;
+    (void)threads;
+    for (u64 i = 0; i < count; i++) {
+        Err err = task(arg, i);
+        if (err == E_OK || first != E_OK) continue;
+        first = err;
+        fail_save(&failure);
+    }
+    if (first != E_OK) fail_restore(&failure);
+    return first;
 }

@@ -3,11 +3,11 @@
  * slice at a time in an order that a seed decides; and that machine's two clocks.
  *
  * A Process has fibers: its main one, and those of loop_work. A fiber runs until it waits
- * (fibers_wait) or is interrupted (fibers_pause, at changes of the disk and where files are opened).
- * Nothing is ever truly parallel, so a seed repeats a run exactly. A process that is killed never
- * runs again; its memory is lost with the real process, which lives for one seed.
+ * (fibers_wait) or is interrupted (fibers_pause, at changes of the disk and where files are
+ * opened). Nothing is ever truly parallel, so a seed repeats a run exactly. A process that is
+ * killed never runs again; its memory is lost with the real process, which lives for one seed.
  *
- * This file takes the place of os/now and os/proc in the program.
+ * This file takes the place of os/now, os/proc and os/pool in the program.
  */
 #ifndef SIM_FIBERS_H
 #define SIM_FIBERS_H
@@ -25,9 +25,9 @@ typedef enum { SPOIL_NONE, SPOIL_KILL, SPOIL_ERROR, SPOIL_SHORT, SPOIL_POWER } S
 
 typedef struct {
     SpoilKind kind;
-    u64 at;      /* the change that is meant, 1 = next */
+    u64 at; /* the change that is meant, 1 = next */
     bool lasting;
-    bool syncs;  /* only syncs count */
+    bool syncs; /* only syncs count */
     int error;
     bool met;
 } Spoil;
@@ -49,6 +49,7 @@ typedef struct Process {
     Spoil spoil;
     u64 changes; /* of the disk, in its life */
     bool failed; /* an injected failure was met */
+    bool judged; /* its end was looked at */
 } Process;
 
 /* Starts the machine. `odds` of 16: how often a slice ends at a possible interruption. */

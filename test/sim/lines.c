@@ -244,8 +244,8 @@ static void dispatch(void *arg)
     call->conn = r->line->open ? r->line : NULL;
     call->sync = true;
     call->capability = CAPABILITY;
-    Err err = wire_open(r->message.data, r->message.size, &call->arena, &call->body, &call->size,
-                        &kind);
+    Err err =
+        wire_open(r->message.data, r->message.size, &call->arena, &call->body, &call->size, &kind);
     ASSERT(err == E_OK);
     r->call = call;
     call->rest = (Str){(const char *)r, sizeof *r}; /* the way back; free in q calls */

@@ -129,10 +129,10 @@ static void compare(const Look *l)
         for (u64 r = b->first; r < b->first + b->count; r++)
             good += !model_row(r)->bad;
         bool whole = b->found == good, none = b->found == 0;
-        bool right = b->state == BATCH_ABSENT                           ? none
-                     : b->state != BATCH_ACKED || b->position == 0      ? whole || none
-                     : b->position <= l->view.watermark                 ? whole
-                                                                        : none;
+        bool right = b->state == BATCH_ABSENT                      ? none
+                     : b->state != BATCH_ACKED || b->position == 0 ? whole || none
+                     : b->position <= l->view.watermark            ? whole
+                                                                   : none;
         if (!right)
             model_wrong("%s: view %llu with watermark %llu holds %llu of %llu rows of batch %u "
                         "(state %d, position %llu)",
@@ -151,8 +151,8 @@ LookView look_tree(const char *folder)
     if (err == E_NOT_FOUND) return l.view;
     if (err != E_OK || strncmp(target, "idb.", 4) != 0) model_wrong("current: %s", fail_text());
     l.view.number = strtoull(target + 4, NULL, 10);
-    char *text = (char *)read_file(&l, arena_format(&l.arena, "%s/manifest/view.%s", idb,
-                                                    target + 4), &size);
+    char *text = (char *)read_file(
+        &l, arena_format(&l.arena, "%s/manifest/view.%s", idb, target + 4), &size);
     l.view.hdb = number_of(&l, text, "\nhdb ");
     l.view.watermark = number_of(&l, text, "\nwatermark ");
     l.view.eoi = number_of(&l, text, "\neoi ");
@@ -160,8 +160,9 @@ LookView look_tree(const char *folder)
     read_syms(&l, folder);
     model_look_begin();
     read_folder(&l, dir_join(&l.arena, idb, target, NULL), &l.view.intervals);
-    read_folder(&l, arena_format(&l.arena, "%s/hdb/hdb.%llu", folder,
-                                 (unsigned long long)l.view.hdb), &l.view.dates);
+    read_folder(&l,
+                arena_format(&l.arena, "%s/hdb/hdb.%llu", folder, (unsigned long long)l.view.hdb),
+                &l.view.dates);
     compare(&l);
     /* The link of the history follows the commit: it may lead to the one before. */
     if (dir_read_link(dir_join(&l.arena, folder, "hdb", "current", NULL), &l.arena, &target) ==

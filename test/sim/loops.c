@@ -1,6 +1,6 @@
 /*
- * loops: see loops.h. A loop waits as one fiber; what is posted to it pokes that fiber. A timer that
- * repeats within a few milliseconds is a poll, and is waited for as fibers.h tells.
+ * loops: see loops.h. A loop waits as one fiber; what is posted to it pokes that fiber. A timer
+ * that repeats within a few milliseconds is a poll, and is waited for as fibers.h tells.
  */
 #include "loops.h"
 
@@ -31,15 +31,18 @@ struct Loop {
     bool stop, again;
     u32 working;
     u32 hook_count, signal_count;
+
     struct {
         void (*turn)(void *);
         void *arg;
     } hooks[HOOKS_MAX];
+
     struct {
         int signo;
         void (*got)(void *, int);
         void *arg;
     } signals[SIGNALS_MAX];
+
     void (*gone)(void *arg, int pid, int status);
     void *gone_arg;
 };

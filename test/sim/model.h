@@ -33,17 +33,18 @@ typedef struct {
     u32 table;
     u64 first, count; /* its rows' ids */
     BatchState state;
-    u64 position;  /* end of its record, 0 = not known */
-    u64 life;      /* of the manager that had it last */
-    u64 sequence;  /* of its publisher; 0 = published without */
-    u64 found;     /* rows of it in the answer that is looked at */
-    u64 expected;  /* rows of it that the question asks for */
+    u64 position; /* end of its record, 0 = not known */
+    u64 life;     /* of the manager that had it last */
+    u64 sequence; /* of its publisher; 0 = published without */
+    u64 found;    /* rows of it in the answer that is looked at */
+    u64 expected; /* rows of it that the question asks for */
 } ModelBatch;
 
 /* The names of tables. */
 extern const char *const MODEL_NAMES[MODEL_TABLES];
 
-/* A batch of `count` rows with these times; `bad` marks those that will be refused by their time. */
+/* A batch of `count` rows with these times; `bad` marks those that will be refused by their
+ * time. */
 u32 model_add(u32 table, const i64 *times, const bool *bad, u64 count);
 
 ModelBatch *model_batch(u32 i);

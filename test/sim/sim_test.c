@@ -19,7 +19,7 @@
 #include "world.h"
 
 #define JOBS_MAX     64
-#define SECONDS_EACH 60
+#define SECONDS_EACH 20
 #define SHOWN_MAX    40 /* failures whose text is printed */
 
 /* Seeds that have failed, and of what. */
@@ -58,8 +58,8 @@ static void run_seed(u64 seed)
     printf("= %llu %llu %llu %llu %llu %llu %llu %llu %llu %lld\n", (unsigned long long)c.steps,
            (unsigned long long)c.rows, (unsigned long long)c.questions,
            (unsigned long long)c.deaths, (unsigned long long)c.power_cuts,
-           (unsigned long long)c.changes, (unsigned long long)c.syncs,
-           (unsigned long long)c.slices, (unsigned long long)c.views, (long long)c.days);
+           (unsigned long long)c.changes, (unsigned long long)c.syncs, (unsigned long long)c.slices,
+           (unsigned long long)c.views, (long long)c.days);
     fflush(stdout);
     _exit(0);
 }
@@ -88,9 +88,8 @@ static bool add_counts(char *text)
         last = next + 1;
     unsigned long long n[9];
     long long days;
-    if (last == NULL ||
-        sscanf(last, "= %llu %llu %llu %llu %llu %llu %llu %llu %llu %lld", &n[0], &n[1], &n[2],
-               &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &days) != 10)
+    if (last == NULL || sscanf(last, "= %llu %llu %llu %llu %llu %llu %llu %llu %llu %lld", &n[0],
+                               &n[1], &n[2], &n[3], &n[4], &n[5], &n[6], &n[7], &n[8], &days) != 10)
         return false;
     c = (WorldCounts){n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7], n[8], days};
     u64 *to = (u64 *)(void *)&sim.all, *from = (u64 *)(void *)&c;
@@ -125,9 +124,8 @@ static bool finish(Job *j, int status)
     if (good) return true;
     if (getenv("SIM_KEEP") == NULL) remove_folder(j->pid);
     if (++sim.failed <= SHOWN_MAX) {
-        printf("# seed %llu failed (status %x); repeat: %s %llu\n%s\n",
-               (unsigned long long)j->seed, (unsigned)status, sim.self,
-               (unsigned long long)j->seed, text);
+        printf("# seed %llu failed (status %x); repeat: %s %llu\n%s\n", (unsigned long long)j->seed,
+               (unsigned)status, sim.self, (unsigned long long)j->seed, text);
         fflush(stdout);
     }
     return false;

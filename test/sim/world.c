@@ -37,7 +37,8 @@
 
 #define SECOND_NS 1000000000ll
 #define FREQ_NS   (600 * SECOND_NS)
-#define BACK_MAX  (20 * 3600 * SECOND_NS) /* the clock goes back at most so far: less than the horizon */
+#define BACK_MAX                                                                                   \
+    (20 * 3600 * SECOND_NS) /* the clock goes back at most so far: less than the horizon */
 
 /* What a seed may do beside publishing and asking. */
 enum { MAY_KILL = 1, MAY_FAIL = 2, MAY_CUT = 4, MAY_FILL = 8, MAY_TURN = 16 };
@@ -172,7 +173,8 @@ static void follow_signals(void)
         if (s.eod == 0) continue;
         world.eod = s.eod;
         if (s.partial) continue;
-        i64 past = s.end - world.snap, closed = past - ((past % NOW_DAY_NS) + NOW_DAY_NS) % NOW_DAY_NS;
+        i64 past = s.end - world.snap,
+            closed = past - ((past % NOW_DAY_NS) + NOW_DAY_NS) % NOW_DAY_NS;
         if (closed <= world.day_end) model_wrong("a day ends twice");
         world.day_end = closed;
     }
@@ -209,17 +211,19 @@ static void judge(const Process *p)
     int status = p->status >> 8;
     bool injected = p->failed || world.full;
     if (status == 0 && p == world.sm && world.stopping) return;
-    if (injected && (status == 5 || status == 8 || status == 9 || status == 4 || status == 3)) return;
+    if (injected && (status == 5 || status == 8 || status == 9 || status == 4 || status == 3))
+        return;
     model_wrong("%s ended with status %d", p->name, status);
 }
 
 static void judge_workers(void)
 {
-    if (world.disturbed) return;
     LIST_EACH(it, fibers_all())
     {
-        const Process *p = LIST_ENTRY(it, Process, link);
-        if (!p->alive && p->parent == world.sm && world.sm->alive && !world.stopping)
+        Process *p = LIST_ENTRY(it, Process, link);
+        if (p->alive || p->judged) continue;
+        p->judged = true;
+        if (!world.disturbed && p->parent == world.sm && world.sm->alive && !world.stopping)
             model_wrong("%s ended with status %x, and nothing was done to it", p->name, p->status);
     }
 }
@@ -269,7 +273,9 @@ static void do_spoil(SpoilKind kind)
     Process *p = victim();
     if (p == NULL) return;
     int error = errors[below(COUNT_OF(errors))];
-    p->spoil = (Spoil){.kind = kind, .at = some_change(), .error = error,
+    p->spoil = (Spoil){.kind = kind,
+                       .at = some_change(),
+                       .error = error,
                        .lasting = kind == SPOIL_ERROR && error != EINTR && chance(4),
                        .syncs = kind == SPOIL_ERROR && error == EIO && chance(3)};
     world.disturbed = true;
@@ -329,19 +335,32 @@ static void do_turn(void)
 static void do_something(void)
 {
     u64 n = below(100);
-    if (n < 34) clients_publish();
-    else if (n < 50) clients_question(world.life, world.sm);
-    else if (n < 72) do_time();
-    else if (n < 76) clients_end_interval(chance(3));
-    else if (n < 78) do_stop();
-    else if (n < 80) look();
-    else if (n < 86 && (world.may & MAY_KILL)) do_spoil(SPOIL_KILL);
-    else if (n < 88 && (world.may & MAY_KILL)) do_kill();
-    else if (n < 92 && (world.may & MAY_FAIL)) do_spoil(chance(4) ? SPOIL_SHORT : SPOIL_ERROR);
-    else if (n < 95 && (world.may & MAY_CUT)) do_spoil(SPOIL_POWER);
-    else if (n < 96 && (world.may & MAY_CUT)) power_cut();
-    else if (n < 97 && (world.may & MAY_FILL)) do_fill();
-    else if (n < 99 && (world.may & MAY_TURN)) do_turn();
+    if (n < 34)
+        clients_publish();
+    else if (n < 50)
+        clients_question(world.life, world.sm);
+    else if (n < 72)
+        do_time();
+    else if (n < 76)
+        clients_end_interval(chance(3));
+    else if (n < 78)
+        do_stop();
+    else if (n < 80)
+        look();
+    else if (n < 86 && (world.may & MAY_KILL))
+        do_spoil(SPOIL_KILL);
+    else if (n < 88 && (world.may & MAY_KILL))
+        do_kill();
+    else if (n < 92 && (world.may & MAY_FAIL))
+        do_spoil(chance(4) ? SPOIL_SHORT : SPOIL_ERROR);
+    else if (n < 95 && (world.may & MAY_CUT))
+        do_spoil(SPOIL_POWER);
+    else if (n < 96 && (world.may & MAY_CUT))
+        power_cut();
+    else if (n < 97 && (world.may & MAY_FILL))
+        do_fill();
+    else if (n < 99 && (world.may & MAY_TURN))
+        do_turn();
 }
 
 static void run_a_while(void)

@@ -15,9 +15,9 @@
 #include <string.h>
 
 #include "base/prng.h"
-#include "lines.h"
 #include "model.h"
 #include "os/now.h"
+#include "ports.h"
 
 #define WINDOW_MAX    3
 #define QUESTIONS_MAX 4
@@ -26,7 +26,7 @@
 
 typedef struct {
     u32 batch;
-    LinesRequest *request; /* NULL: to be sent */
+    PortsRequest *request; /* NULL: to be sent */
 } Sent;
 
 typedef struct {
@@ -40,7 +40,7 @@ typedef struct {
 } Publisher;
 
 typedef struct {
-    LinesRequest *request;
+    PortsRequest *request;
     u32 table, batches; /* batches that there were */
     BatchState *states;
     i64 from, to; /* time range */
@@ -73,7 +73,7 @@ void clients_init(u64 seed)
 
 static Line *line_to(Line **line, u16 port)
 {
-    if (*line == NULL || !lines_open(*line)) *line = lines_connect(port);
+    if (*line == NULL || !ports_open(*line)) *line = ports_connect(port);
     return *line;
 }
 
@@ -109,7 +109,7 @@ static void send_one(Publisher *p, Sent *s)
         items[5] = value_long((i64)b->sequence);
     }
     b->life = clients.life;
-    s->request = lines_ask(p->line, &request);
+    s->request = ports_ask(p->line, &request);
     arena_free(&a);
 }
 
@@ -178,13 +178,13 @@ static bool settled(Publisher *p, Sent *s)
     Arena a = {0};
     Value v;
     bool named = p->name[0] != 0, done = !named;
-    LinesState state = s->request == NULL ? LINES_WAITING : lines_state(s->request);
-    if (state == LINES_WAITING) return false;
-    Err err = state == LINES_ANSWERED ? lines_answer(s->request, &a, &v) : E_CLOSED;
+    PortsState state = s->request == NULL ? PORTS_WAITING : ports_state(s->request);
+    if (state == PORTS_WAITING) return false;
+    Err err = state == PORTS_ANSWERED ? ports_answer(s->request, &a, &v) : E_CLOSED;
     if (err == E_OK) {
         acknowledged(p, s->batch, &v);
         done = true;
-    } else if (state == LINES_ANSWERED) {
+    } else if (state == PORTS_ANSWERED) {
         judge_refusal(err);
     }
     if (err != E_OK && !named) model_batch(s->batch)->state = BATCH_UNKNOWN;
@@ -315,7 +315,7 @@ static bool ask(Question *q, u64 life)
     if (q->states == NULL) abort();
     for (u32 i = 0; i < q->batches; i++)
         q->states[i] = model_batch(i)->state;
-    q->life = lines_listens(CLIENTS_SM_PORT) ? life : 0;
+    q->life = ports_listens(CLIENTS_SM_PORT) ? life : 0;
     Value request = value_list(&a, 2), args = value_dict(&a, 8);
     value_put(&args, "table", value_symbol(MODEL_NAMES[q->table]));
     value_put(&args, "startTS", value_timestamp(q->from));
@@ -324,7 +324,7 @@ static bool ask(Question *q, u64 life)
     if (q->grouped) add_groups(&a, &args);
     vec_value(&request.as.vec)[0] = value_symbol(".kxi.getData");
     vec_value(&request.as.vec)[1] = args;
-    q->request = lines_ask(clients.ask, &request);
+    q->request = ports_ask(clients.ask, &request);
     arena_free(&a);
     return true;
 }
@@ -427,7 +427,7 @@ static void read_answer(const Question *q)
 {
     Arena a = {0};
     Value v;
-    Err err = lines_answer(q->request, &a, &v);
+    Err err = ports_answer(q->request, &a, &v);
     if (err != E_OK) model_wrong("the reader: %s", fail_text());
     Value header = value_at(&v, 0), table = value_at(&v, 1);
     i64 rc = -1, ac = -1;
@@ -480,12 +480,12 @@ static void pump_questions(void)
 {
     for (u32 i = 0; i < clients.question_count;) {
         Question *q = &clients.questions[i];
-        LinesState state = lines_state(q->request);
-        if (state == LINES_WAITING) {
+        PortsState state = ports_state(q->request);
+        if (state == PORTS_WAITING) {
             i++;
             continue;
         }
-        if (state == LINES_ANSWERED) read_answer(q);
+        if (state == PORTS_ANSWERED) read_answer(q);
         free(q->states);
         clients.questions[i] = clients.questions[--clients.question_count];
     }
@@ -509,11 +509,11 @@ static void ask_and_wait(u32 table, bool grouped, u64 life)
             fibers_run(100 * 1000000);
             continue;
         }
-        for (u32 i = 0; lines_state(q.request) == LINES_WAITING; i++) {
+        for (u32 i = 0; ports_state(q.request) == PORTS_WAITING; i++) {
             if (i == WAIT_ROUNDS) model_wrong("a question is not answered");
             fibers_run(5 * 1000000);
         }
-        if (lines_state(q.request) == LINES_ANSWERED) read_answer(&q);
+        if (ports_state(q.request) == PORTS_ANSWERED) read_answer(&q);
         free(q.states);
         if (clients.answered == before) fibers_run(100 * 1000000);
     }
@@ -532,7 +532,7 @@ void clients_end_interval(bool day)
     if (line_to(&clients.operate, CLIENTS_SM_PORT) == NULL) return;
     Value request = value_list(&a, 2);
     vec_value(&request.as.vec)[0] = value_symbol(day ? ".silt.eod" : ".silt.eoi");
-    lines_ask(clients.operate, &request);
+    ports_ask(clients.operate, &request);
     arena_free(&a);
 }
 

@@ -24,11 +24,11 @@
 #include "base/log.h"
 #include "base/prng.h"
 #include "disk.h"
-#include "lines.h"
 #include "loops.h"
 #include "os/now.h"
 #include "os/pool.h"
 #include "os/proc.h"
+#include "ports.h"
 
 #define STACK_SIZE  (1u << 20)
 #define FIBERS_MAX  4096
@@ -206,7 +206,7 @@ static void end_process(Process *p, int status)
     for (u32 i = 0; i < machine.count; i++)
         if (machine.fibers[i]->process == p) machine.fibers[i]->over = true;
     disk_process_gone(p);
-    lines_process_gone(p);
+    ports_process_gone(p);
     loops_process_gone(p);
     LIST_EACH(it, &machine.processes)
     {
@@ -406,7 +406,7 @@ Err proc_spawn(const char *const *argv, const char *const *env_extra, int *pid)
     while (argv[argc] != NULL)
         argc++;
     ASSERT(argc > 2 && strcmp(argv[1], "worker") == 0);
-    *pid = fibers_spawn(argv[2], lines_worker_main(), argc - 2, argv + 2, fibers_process())->pid;
+    *pid = fibers_spawn(argv[2], ports_worker_main(), argc - 2, argv + 2, fibers_process())->pid;
     return E_OK;
 }
 
@@ -475,6 +475,8 @@ void proc_random(void *out, u64 size)
 }
 
 /* ---- os/pool: nothing is parallel here */
+
+void pool_alone(bool alone) { (void)alone; }
 
 Err pool_run(u64 count, int threads, Err (*task)(void *arg, u64 i), void *arg)
 {

@@ -45,7 +45,7 @@ typedef struct Process {
     u64 doom;   /* slices left until the signal of the parent's death arrives; 0 = none */
     bool slow;  /* runs less often than the others */
     void *loop; /* loops.c */
-    void *api;  /* lines.c */
+    void *api;  /* ports.c */
     Spoil spoil;
     u64 changes; /* of the disk, in its life */
     bool failed; /* an injected failure was met */

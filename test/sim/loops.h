@@ -1,7 +1,7 @@
 /*
  * loops: the event loop of a simulated process; takes the place of os/loop in the program.
  *
- * Everything that happens to a process is an event in its line: calls of clients (lines.c), the end
+ * Everything that happens to a process is an event in its line: calls of clients (ports.c), the end
  * of work, of children, signals. A turn takes some of them, by the seed, fires timers that are due,
  * and then calls the hooks, as the real loop does.
  */

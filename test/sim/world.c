@@ -26,13 +26,13 @@
 #include "cmd/sm.h"
 #include "disk.h"
 #include "fibers.h"
-#include "lines.h"
 #include "look.h"
 #include "model.h"
 #include "os/dir.h"
 #include "os/file.h"
 #include "os/now.h"
 #include "os/proc.h"
+#include "ports.h"
 #include "stream/tail.h"
 
 #define SECOND_NS 1000000000ll

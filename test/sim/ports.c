@@ -1,9 +1,9 @@
 /*
- * lines: see lines.h. Delivery: client_send -> event in the loop of the server's process -> handler
+ * ports: see ports.h. Delivery: client_send -> event in the loop of the server's process -> handler
  * -> answer kept -> end of the turn: delivered, in the order of the line's requests -> the client's
  * fiber is poked.
  */
-#include "lines.h"
+#include "ports.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "serve/metric.h"
 #include "serve/server.h"
 
-#define LINES_MAX  65536
+#define PORTS_MAX  65536
 #define CAPABILITY 6
 
 struct Server {
@@ -34,7 +34,7 @@ struct Line {
     List requests; /* not yet received by the client */
 };
 
-struct LinesRequest {
+struct PortsRequest {
     List link;
     Line *line;
     Buf message, answer;
@@ -52,10 +52,10 @@ typedef struct {
 } Api;
 
 static List servers = {&servers, &servers};
-static Line *lines[LINES_MAX];
+static Line *lines[PORTS_MAX];
 static u32 line_count;
 
-FibersMain lines_worker_main(void) { return worker_main; }
+FibersMain ports_worker_main(void) { return worker_main; }
 
 static void *make(u64 size)
 {
@@ -109,7 +109,7 @@ static Server *listening(u16 port)
     return NULL;
 }
 
-bool lines_listens(u16 port) { return listening(port) != NULL; }
+bool ports_listens(u16 port) { return listening(port) != NULL; }
 
 /* Gives out what is answered, in the order of a line's requests. */
 static void deliver(Line *l)
@@ -118,7 +118,7 @@ static void deliver(Line *l)
     if (!l->open) return;
     LIST_EACH(it, &l->requests)
     {
-        LinesRequest *r = LIST_ENTRY(it, LinesRequest, link);
+        PortsRequest *r = LIST_ENTRY(it, PortsRequest, link);
         if (r->delivered) continue;
         if (!r->answered) break;
         r->delivered = any = true;
@@ -164,7 +164,7 @@ static void close_line(Line *l)
     l->open = false;
     LIST_EACH(it, &l->requests)
     {
-        LinesRequest *r = LIST_ENTRY(it, LinesRequest, link);
+        PortsRequest *r = LIST_ENTRY(it, PortsRequest, link);
         if (!r->delivered) r->lost = true;
         if (r->call != NULL) r->call->conn = NULL;
     }
@@ -186,7 +186,7 @@ static void tell_closed(void *arg)
     if (l->server->options.closed != NULL) l->server->options.closed(l->server->options.ctx, l);
 }
 
-void lines_process_gone(Process *p)
+void ports_process_gone(Process *p)
 {
     for (List *it = servers.next, *next; it != &servers; it = next) {
         next = it->next;
@@ -233,7 +233,7 @@ done:
 
 static void dispatch(void *arg)
 {
-    LinesRequest *r = arg;
+    PortsRequest *r = arg;
     Server *s = r->line->server;
     const Api *api = api_of(s->process);
     if (!r->line->open && fibers_random(2) == 0) return; /* its bytes were never read */
@@ -263,7 +263,7 @@ static void dispatch(void *arg)
 /* Takes a call's answer; the memory of the message is taken over. */
 static void answered(Call *c, Buf *message)
 {
-    LinesRequest *r = (LinesRequest *)(void *)(uintptr_t)c->rest.data;
+    PortsRequest *r = (PortsRequest *)(void *)(uintptr_t)c->rest.data;
     ASSERT(!c->done && r->call == c);
     r->answer = *message;
     *message = (Buf){0};
@@ -336,7 +336,7 @@ static Line *connect_to(Process *client, u16 port)
 {
     Server *s = listening(port);
     if (s == NULL) return NULL;
-    ASSERT(line_count < LINES_MAX);
+    ASSERT(line_count < PORTS_MAX);
     Line *l = lines[line_count++] = make(sizeof *l);
     l->client = client;
     l->server = s;
@@ -345,9 +345,9 @@ static Line *connect_to(Process *client, u16 port)
     return l;
 }
 
-static LinesRequest *send_message(Line *l, const Buf *message)
+static PortsRequest *send_message(Line *l, const Buf *message)
 {
-    LinesRequest *r = make(sizeof *r);
+    PortsRequest *r = make(sizeof *r);
     r->line = l;
     r->lost = !l->open;
     if (buf_append(&r->message, message->data, message->size) != E_OK) abort();
@@ -356,7 +356,7 @@ static LinesRequest *send_message(Line *l, const Buf *message)
     return r;
 }
 
-static Err read_answer(const LinesRequest *r, Arena *a, Value *v)
+static Err read_answer(const PortsRequest *r, Arena *a, Value *v)
 {
     Err err = E_OK;
     const u8 *body = NULL;
@@ -401,7 +401,7 @@ Err client_receive(Client *c, Arena *a, Value *response)
     if (c->fd < 0) return fail(E_CLOSED, "the connection is closed");
     Line *l = lines[c->fd];
     if (list_empty(&l->requests)) return fail(E_CLOSED, "nothing was asked");
-    LinesRequest *r = LIST_ENTRY(l->requests.next, LinesRequest, link);
+    PortsRequest *r = LIST_ENTRY(l->requests.next, PortsRequest, link);
     l->waiting = fibers_self();
     while (!r->delivered && !r->lost)
         fibers_wait(INT64_MAX, false, INT64_MAX);
@@ -440,32 +440,32 @@ void client_close(Client *c)
     c->fd = -1;
 }
 
-Line *lines_connect(u16 port) { return connect_to(NULL, port); }
+Line *ports_connect(u16 port) { return connect_to(NULL, port); }
 
-void lines_hang_up(Line *l)
+void ports_hang_up(Line *l)
 {
     if (!l->open) return;
     close_line(l);
     if (l->server->process->loop != NULL) loops_post(l->server->loop, tell_closed, l);
 }
 
-bool lines_open(const Line *l) { return l->open; }
+bool ports_open(const Line *l) { return l->open; }
 
-LinesRequest *lines_ask(Line *l, const Value *request)
+PortsRequest *ports_ask(Line *l, const Value *request)
 {
     Buf b = {0};
     if (wire_message(&b, WIRE_SYNC, request, CAPABILITY) != E_OK) abort();
-    LinesRequest *r = send_message(l, &b);
+    PortsRequest *r = send_message(l, &b);
     buf_free(&b);
     return r;
 }
 
-LinesState lines_state(const LinesRequest *r)
+PortsState ports_state(const PortsRequest *r)
 {
-    return r->delivered ? LINES_ANSWERED : r->lost ? LINES_LOST : LINES_WAITING;
+    return r->delivered ? PORTS_ANSWERED : r->lost ? PORTS_LOST : PORTS_WAITING;
 }
 
-Err lines_answer(const LinesRequest *r, Arena *a, Value *v)
+Err ports_answer(const PortsRequest *r, Arena *a, Value *v)
 {
     ASSERT(r->delivered);
     return read_answer(r, a, v);

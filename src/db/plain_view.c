@@ -5,7 +5,8 @@
  *     schemas   partitioned tables with the virtual column first, splayed ones, tables in files
  *     view      segments of PLAIN_VIEW_PARTS partitions in order of their values, then the root
  *
- * The partition column of a schema is the table's first timestamp column. A name that stands twice
+ * The partition column of a schema is the table's first timestamp column; in a database by date a
+ * table without one has its first column of times of the day in its place. A name that stands twice
  * (a partitioned table and one in the root) is the partitioned table's, as in a q session, which
  * loads partitions last.
  */
@@ -83,10 +84,21 @@ int plain_view_type(const PlainColumn *c)
     return c->type;
 }
 
+/* The first column that tells a time of the day; 0 when none does. */
+static u32 find_of_day(const Schema *s)
+{
+    for (u32 i = 1; i < s->column_count; i++) {
+        int t = s->columns[i].type;
+        if (t == QT_TIME || t == QT_TIMESPAN || t == QT_SECOND || t == QT_MINUTE) return i;
+    }
+    return 0;
+}
+
 static void add_schema(PlainView *v, Schema *s)
 {
     for (u32 i = 0; i < s->column_count && s->prtn < 0; i++)
         if (s->columns[i].type == QT_TIMESTAMP) s->prtn = (i32)i;
+    if (s->prtn < 0 && s->has_virtual && v->plain.kind == PLAIN_DATE) s->of_day = find_of_day(s);
     schema_seal(s);
     v->tables.tables[v->tables.count++] = s;
 }

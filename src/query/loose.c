@@ -19,6 +19,7 @@
 #include "table/splay.h"
 
 #define DOMAIN_NAME "sym" /* when the source does not say */
+#define LOOSE_EDGES 2     /* filters at most: where a request begins, and where it ends */
 
 Err loose_make(Plan *p, const QuerySource *s)
 {
@@ -43,6 +44,62 @@ Err loose_make(Plan *p, const QuerySource *s)
     }
 done:
     return err;
+}
+
+/* ---- edges */
+
+/* Nanoseconds of one unit of a time of the day. */
+static i64 unit_of(int type)
+{
+    switch (type) {
+    case QT_TIME: return TEMPORAL_DAY_NS / 86400000;
+    case QT_SECOND: return TEMPORAL_DAY_NS / 86400;
+    case QT_MINUTE: return TEMPORAL_DAY_NS / 1440;
+    default: return 1;
+    }
+}
+
+/* The first unit of its day that does not lie before a time. */
+static i64 first_unit(i64 time, i64 unit)
+{
+    i64 of_day = time - scan_day(temporal_day_of(time));
+    return (of_day + unit - 1) / unit;
+}
+
+static void add_edge(Plan *p, i64 low, i64 high)
+{
+    i32 slot = p->slot_of[p->schema->of_day];
+    p->filters[p->filter_count++] = (Expr){.kind = EXPR_RANGE,
+                                           .slot = slot,
+                                           .type = p->schema->columns[p->schema->of_day].type,
+                                           .low = low,
+                                           .high = high};
+}
+
+void loose_edges(Plan *p)
+{
+    const Request *r = p->request;
+    p->edge_first = p->filter_count;
+    if (p->schema->of_day == 0 || p->filter_count + LOOSE_EDGES > 64) return;
+    int type = p->schema->columns[p->schema->of_day].type;
+    bool wide = type_width(type) == 8;
+    i64 unit = unit_of(type), most = wide ? INT64_MAX : INT32_MAX;
+    if (r->start > INT64_MIN) add_edge(p, first_unit(r->start, unit), most);
+    if (r->end < INT64_MAX)
+        add_edge(p, wide ? -INT64_MAX : -INT32_MAX, first_unit(r->end, unit) - 1);
+}
+
+/* Of parts that do not hold the moment of an edge, its filter is satisfied. */
+static void pass_edges(const Plan *p, ScanPiece *piece)
+{
+    const Part *part = piece->part;
+    u32 at = p->edge_first;
+    for (u32 k = 0; k < LOOSE_EDGES && at < p->filter_count; k++) {
+        i64 edge = k == 0 ? p->request->start : p->request->end;
+        if (edge == (k == 0 ? INT64_MIN : INT64_MAX)) continue;
+        if (edge <= part->span_from || edge >= part->span_to) piece->passed |= (u64)1 << at;
+        at++;
+    }
 }
 
 /* ---- pruning */
@@ -91,6 +148,7 @@ Err loose_prune(const Plan *p, ScanPiece *piece, bool *passes)
         piece->day_check = r->slice_from != r->slice_to;
         *passes = *passes && p->time_from < p->time_to;
     }
+    pass_edges(p, piece);
     return *passes && p->virtual_slot >= 0 ? test_value(p, piece, passes) : E_OK;
 }
 

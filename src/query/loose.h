@@ -15,6 +15,10 @@
  * thread. */
 MUST_USE Err loose_make(Plan *p, const QuerySource *s);
 
+/* Makes filters of the times of day at which a request begins and ends, for tables by date without
+ * a timestamp column; behind the request's own, which must be made. Loop thread. */
+void loose_edges(Plan *p);
+
 /* Whether a part may have rows that are asked for, by what its value stands for. Sets the piece's
  * time range and the filters that its value satisfies. Loop thread. */
 MUST_USE Err loose_prune(const Plan *p, ScanPiece *piece, bool *passes);

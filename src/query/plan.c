@@ -58,6 +58,8 @@ static Err use_columns(Plan *p)
         use_slot(p, r->groups[i], true);
     for (u32 i = 0; i < r->filter_count; i++)
         use_filter(p, &r->filters[i]);
+    if (s->of_day > 0 && (r->start > INT64_MIN || r->end < INT64_MAX))
+        use_slot(p, (i32)s->of_day, true);
     bool forward = r->fill == FILL_FORWARD && !r->aggregated;
     p->time_slot = s->prtn >= 0 ? use_slot(p, s->prtn, forward) : -1;
     p->run_slot = -1;
@@ -238,7 +240,7 @@ static Err make_filters(Plan *p, const Domain *d)
     Err err = E_OK;
     const Request *r = p->request;
     p->filter_count = r->filter_count;
-    p->filters = arena_array(p->arena, Expr, r->filter_count + 1);
+    p->filters = arena_array(p->arena, Expr, r->filter_count + 3ull);
     for (u32 i = 0; i < r->filter_count; i++)
         TRY(expr_make(&r->filters[i], p->schema, p->slot_of, d, p->arena, &p->filters[i]));
 done:
@@ -295,6 +297,7 @@ Err plan_make(Plan *p, const QuerySource *s, const Request *r, Arena *a)
     p->pieces = place;
     if (s->view->plain) {
         TRY(loose_make(p, s));
+        loose_edges(p);
         TRY(add_plain_parts(p, s->view));
     } else if (s->dates) {
         add_parts(p, s->view, PART_DATE);

@@ -37,6 +37,7 @@ typedef struct {
     u64 parts, parts_pruned, rows_live;
     i64 deadline; /* monotonic; 0 = none */
     /* of a plain view (loose.h): */
+    u32 edge_first;   /* the first filter that is none of the request */
     i32 virtual_slot; /* of the value of parts' folders, -1 = not used */
     void **nulls;     /* by slot: SCAN_BLOCK nulls of its type */
     const char *domain_name;

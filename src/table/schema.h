@@ -36,6 +36,8 @@ typedef struct Schema {
     u32 key_count;
     u32 *keys; /* primaryKeys */
     bool sharded;
+    u32 of_day; /* plain databases by date, without a timestamp: column of the time of day; 0 = none
+                 */
     bool has_virtual; /* column 0 is no file but the value of the part's folder (plain databases) */
     const char *old_name, *description;
     u64 hash; /* of names, types and order: equal schemas have equal hashes */

@@ -531,6 +531,10 @@ def _():
         model, domain = Rows(3), Domain()
         for day in range(8770, 8776):
             put(os.path.join(root, name_of(day)), model.fill(day, day, 50), domain)
+            for table, kind, unit in (("ticks", "time", 1000), ("spans", "timespan", 10**9),
+                                      ("seconds", "second", 1)):
+                splay(os.path.join(root, name_of(day), table),
+                      {"t": (kind, [s * unit for s in range(10)])})
             splay(os.path.join(root, name_of(day), "daily"), {"close": ("float", [1.5, day * 1.0])})
         domain.save(root)
         with Reader(root) as r:
@@ -539,6 +543,16 @@ def _():
                 got = asked(r, "date", startTS=q.ts(low), endTS=q.ts(high))
                 right = [x for x in model.all() if low <= x[1] < high]
                 assert got == summary(right), (low, high)
+            for low, high in ((8771 * DAY_NS + 10**9, 8773 * DAY_NS + 7 * 10**9 + 1), (0, 2**62),
+                              (8771 * DAY_NS + 3 * 10**9 + 1, 8772 * DAY_NS),
+                              (8771 * DAY_NS + 2 * 10**9, 8771 * DAY_NS + 5 * 10**9)):
+                for table in ("ticks", "spans", "seconds"):
+                    got = r.columns(table, startTS=q.ts(low), endTS=q.ts(high),
+                                    agg=[["n", "count", "t"]], groupBy=["date"])
+                    right = collections.Counter(
+                        day for day in range(8770, 8776) for s in range(10)
+                        if low <= day * DAY_NS + s * 10**9 < high)
+                    assert dict(zip(got["date"], got["n"])) == dict(right), (table, low, got)
             got = r.columns("daily", startTS=q.ts(8771 * DAY_NS + 5), endTS=q.ts(8772 * DAY_NS + 1))
             assert got == {"date": [8771, 8771, 8772, 8772], "close": [1.5, 8771.0, 1.5, 8772.0]}
 

@@ -18,6 +18,7 @@
 #include "cmd/operate.h"
 #include "cmd/pub.h"
 #include "cmd/reader.h"
+#include "cmd/repair.h"
 #include "cmd/settings.h"
 #include "cmd/sm.h"
 #include "cmd/up.h"
@@ -58,6 +59,9 @@ static const Command COMMANDS[] = {
      "silt dump /data/idb/wal"},
     {"check", check_main, "DIR|ASSEMBLY [--deep] [--json]",
      "verify every invariant of a database, read-only", "silt check /data/hdb"},
+    {"repair", repair_main, "ASSEMBLY PART [--from DIR | --accept]",
+     "make a new version of a damaged partition",
+     "silt repair assembly.yaml 2024.11.02 --from /backup/2024.11.02"},
     {"adopt", handover_main, "ASSEMBLY|DIR --check|--apply",
      "import a kdb+ database in place; --check only looks", "silt adopt assembly.yaml --check"},
     {"schema", infer_main, "infer DIR [--name NAME]", "propose an assembly from a kdb+ database",

@@ -45,7 +45,10 @@ LIBS = libuv libmicrohttpd yaml-0.1 jansson zlib libdeflate liblz4 snappy libzst
 pkg  = $(shell pkg-config $(1) $(2) || echo --missing-packages--run-make-deps)
 CPPFLAGS_LIBS  = $(eval CPPFLAGS_LIBS := $$(call pkg,--cflags,$$(LIBS)))$(CPPFLAGS_LIBS)
 LDLIBS_LIBS    = $(eval LDLIBS_LIBS := $$(call pkg,--libs,$$(LIBS)))$(LDLIBS_LIBS)
-LDLIBS_TEST    = $(eval LDLIBS_TEST := $$(call pkg,--libs,cmocka))$(LDLIBS_TEST)
+LDLIBS_TEST    = $(eval LDLIBS_TEST := $$(call pkg,--libs,cmocka) $$(WRAPPED))$(LDLIBS_TEST)
+
+# Allocations of test programs pass test/support/starve.c, which can make them fail.
+WRAPPED = -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup,--wrap=posix_memalign
 
 COMPILE = $(CC) -std=c11 -D_GNU_SOURCE -pthread $(WARN) $(FLAGS_$(BUILD)) -Isrc -Iinclude -Itest -Ibench \
           $(CPPFLAGS_LIBS) $(CPPFLAGS) $(CFLAGS) $(CFLAGS_EXTRA)

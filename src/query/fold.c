@@ -40,7 +40,7 @@ done:
 
 void fold_free(Fold *f)
 {
-    for (u32 i = 0; f->states != NULL && i < f->agg_count; i++) {
+    for (u32 i = 0; f->states != NULL && f->aggs != NULL && i < f->agg_count; i++) {
         for (u32 g = 0; f->aggs[i].kind == AGG_DISTINCT && g < f->started; g++)
             agg_free(&f->aggs[i], &f->states[i][g]);
         free(f->states[i]);

@@ -14,6 +14,7 @@
  */
 #include "serve/ipc.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/bounds.h"
@@ -72,7 +73,7 @@ Err ipc_make(Ipc **out, Server *server, Loop *loop, const ServerOptions *o, Serv
     return E_OK;
 }
 
-/* A fresh call, reusing memory of an answered one. */
+/* A fresh call, reusing memory of an answered one; NULL when there is no memory. */
 static Call *call_make(Ipc *ipc)
 {
     if (!list_empty(&ipc->free_calls)) {
@@ -82,8 +83,7 @@ static Call *call_make(Ipc *ipc)
         return c;
     }
     Call *c = calloc(1, sizeof *c);
-    if (c == NULL) fail_abort("memory for a call", __FILE__, __LINE__);
-    list_init(&c->link);
+    if (c != NULL) list_init(&c->link);
     return c;
 }
 
@@ -309,15 +309,10 @@ void ipc_answer_error(Call *call, Err err, const char *text)
 {
     if (call->sync && call->conn != NULL) {
         char line[FAIL_TEXT_MAX + 64];
-        Buf b = {0};
-        /* the q signal first, so that a handler can match on it */
-        if (buf_format(&b, "%s: %s", fail_signal(err), text) == E_OK) {
-            u64 size = MIN(b.size, sizeof line - 1);
-            memcpy(line, b.data, size);
-            line[size] = 0;
-            if (wire_error(answer_buf(call), line) != E_OK) ((Conn *)call->conn)->closing = true;
-        }
-        buf_free(&b);
+        /* the q signal first, so that a handler can match on it; a caller who cannot be told so
+         * shall not wait for ever */
+        snprintf(line, sizeof line, "%s: %s", fail_signal(err), text);
+        if (wire_error(answer_buf(call), line) != E_OK) ((Conn *)call->conn)->closing = true;
     }
     answered(call);
 }
@@ -470,6 +465,10 @@ static bool take_message(Conn *c, u64 at, u64 size)
     Ipc *ipc = c->ipc;
     u8 kind = 0;
     Call *call = call_make(ipc);
+    if (call == NULL) {
+        log_event(LOG_WARN, "ipc.memory", "no memory for a call: its connection is closed");
+        return false;
+    }
     Err err = wire_open(c->in.data + at, size, &call->arena, &call->body, &call->size, &kind);
     if (err != E_OK || kind == WIRE_RESPONSE) {
         if (err != E_OK) log_event(LOG_DEBUG, "ipc.badmsg", "%s", fail_text());
@@ -483,13 +482,18 @@ static bool take_message(Conn *c, u64 at, u64 size)
     call->sync = kind == WIRE_SYNC;
     call->capability = c->capability;
     bool inside = call->body >= c->in.data && call->body < c->in.data + c->in.size;
+    list_append(&c->calls, &call->link);
+    c->call_count++;
     if (inside && !is_brief(call->body, call->size)) {
-        u8 *copy = arena_raw(&call->arena, call->size + 1);
+        void *copy;
+        err = arena_try_raw(&call->arena, call->size + 1, 1, &copy);
+        if (err != E_OK) {
+            call_fail(call, err);
+            return true;
+        }
         memcpy(copy, call->body, call->size);
         call->body = copy;
     }
-    list_append(&c->calls, &call->link);
-    c->call_count++;
     dispatch(call);
     return true;
 }

@@ -35,7 +35,7 @@ void batch_init(Batch *b, const Schema *s)
 {
     *b = (Batch){.schema = s};
     b->cols = calloc(MAX(s->column_count, 1), sizeof *b->cols);
-    ASSERT(b->cols != NULL);
+    ASSERT(b->cols && "memory is gone");
     for (u32 i = 0; i < s->column_count; i++) {
         vec_init(&b->cols[i], schema_memory_type(&s->columns[i]));
     }

@@ -171,7 +171,7 @@ static Err append_names(const Item *cell, Vec *v)
 
 static Err append_cell(const Item *cell, int type, Vec *v)
 {
-    if (cell->empty) return vec_append_row(v, NULL, 0);
+    if (cell->empty || cell->heap == 0) return vec_append_row(v, NULL, 0);
     if (type == QT_SYMBOL) return append_names(cell, v);
     if ((i8)cell->data[0] < 0) return vec_append_row(v, cell->data + 1, 1);
     return vec_append_row(v, cell->data + VECTOR_HEAD, (cell->size - VECTOR_HEAD) / widths[type]);

@@ -10,9 +10,9 @@
  *     6 publish a view with all parts   its rename of `current` is the commit
  *     7 let old `.d` files go, remove the journal, sync
  *
- * Up to 6 each step is undone by looking at the disk alone: undo() removes our own names from both
- * bases, renames the folder back, takes the fills back, and removes the journal last. It may be
- * stopped anywhere and run again. So an interrupted import is resumed by taking it back and
+ * Up to 6 each step is undone by looking at the disk alone: retreat.c removes our own names from
+ * both bases, renames the folder back, takes the fills back, and removes the journal last. It may
+ * be stopped anywhere and run again. So an interrupted import is resumed by taking it back and
  * beginning anew: both are cheap, their cost is that of names, not of bytes. After 6 only 7 is
  * left.
  *
@@ -30,23 +30,9 @@
 #include "os/dir.h"
 #include "upkeep/fill.h"
 #include "upkeep/journal.h"
+#include "upkeep/retreat.h"
 
 #define ADOPT_NAMES_MAX (1ull << 20)
-
-/* Names that a managed database has in its bases, beside numbered ones. */
-static const char *const IDB_NAMES[] = {
-    "current",        "current.new",        "seg", "manifest", "data", "spill", "stage", "lock",
-    "siltstone.json", "siltstone.json.tmp", NULL};
-static const char *const HDB_NAMES[] = {"current",
-                                        "current.new",
-                                        "seg",
-                                        "sym",
-                                        "sym.tmp",
-                                        "siltstone.json",
-                                        "siltstone.json.tmp",
-                                        ADOPTED_LIST,
-                                        ADOPTED_LIST ".tmp",
-                                        NULL};
 
 /* One import under way. */
 typedef struct {
@@ -85,22 +71,18 @@ static const char *parent_of(Arena *a, const char *path)
 /* ---- conditions */
 
 /* Notes each name of ours in a base. */
-static Err note_used(const char *base, const char *const *names, const char *prefix,
-                     NoteList *notes)
+static Err note_used(const char *base, RetreatBase which, NoteList *notes)
 {
     Err err = E_OK;
     Arena a = {0};
     DirEntry *e = NULL;
     DirKind kind = DIR_ABSENT;
-    u64 count = 0, number = 0;
+    u64 count = 0;
     TRY(dir_kind(base, true, &kind));
     if (kind == DIR_ABSENT) goto done;
     TRY(dir_list(base, ADOPT_NAMES_MAX, &a, &e, &count));
     for (u64 i = 0; i < count; i++) {
-        bool ours = root_numbered(str_of(e[i].name), prefix, &number);
-        for (u32 k = 0; names[k] != NULL && !ours; k++)
-            ours = strcmp(e[i].name, names[k]) == 0;
-        if (ours)
+        if (retreat_owns(which, str_of(e[i].name)))
             note_bad(notes, "V-20", dir_join(&a, base, e[i].name, NULL),
                      "there already: only a database that was never in use can take one over");
     }
@@ -138,8 +120,8 @@ static Err check_places(const AdoptOptions *o, const char *source, NoteList *not
     DirKind kind = DIR_ABSENT;
     const char *data = dir_join(&a, o->hdb, "data", NULL);
     const char *imported = dir_join(&a, o->hdb, ADOPTED_DATA, NULL);
-    TRY(note_used(o->idb, IDB_NAMES, "idb.", notes));
-    TRY(note_used(o->hdb, HDB_NAMES, "hdb.", notes));
+    TRY(note_used(o->idb, RETREAT_IDB, notes));
+    TRY(note_used(o->hdb, RETREAT_HDB, notes));
     TRY(dir_kind(imported, false, &kind));
     if (kind != DIR_ABSENT)
         note_bad(notes, "V-20", imported, "there already: the import needs this name");
@@ -433,97 +415,12 @@ done:
     return err;
 }
 
-/* ---- the way back */
-
-/* Removes a name, whatever it is; an absent one is fine. */
-static Err drop(const char *path)
-{
-    DirKind kind = DIR_ABSENT;
-    Err err = dir_kind(path, false, &kind);
-    if (err != E_OK || kind == DIR_ABSENT) return err;
-    return kind == DIR_FOLDER ? dir_remove_all(path) : dir_unlink(path);
-}
-
-/* Removes our names from a base. `current` goes first: without it there is no view. */
-static Err drop_names(const char *base, const char *const *names, const char *prefix)
-{
-    Err err = E_OK;
-    Arena a = {0};
-    DirEntry *e = NULL;
-    DirKind kind = DIR_ABSENT;
-    u64 count = 0, number = 0;
-    TRY(dir_kind(base, true, &kind));
-    if (kind == DIR_ABSENT) goto done;
-    for (u32 i = 0; names[i] != NULL; i++)
-        TRY(drop(dir_join(&a, base, names[i], NULL)));
-    TRY(dir_list(base, ADOPT_NAMES_MAX, &a, &e, &count));
-    for (u64 i = 0; i < count; i++) {
-        if (root_numbered(str_of(e[i].name), prefix, &number))
-            TRY(drop(dir_join(&a, base, e[i].name, NULL)));
-    }
-    TRY(dir_sync(base));
-done:
-    arena_free(&a);
-    return err;
-}
-
-/* The database's folder back to its name. */
-static Err move_out(Adoption *d)
-{
-    Err err = E_OK;
-    DirKind kind = DIR_ABSENT;
-    const char *source = d->journal.source, *hdb = d->o->hdb;
-    const char *imported = dir_join(&d->memory, hdb, ADOPTED_DATA, NULL);
-    TRY(dir_kind(imported, false, &kind));
-    if (kind == DIR_ABSENT) goto done;
-    /* What stands at the source's name now is the empty folder for new parts. */
-    TRY(dir_kind(source, false, &kind));
-    if (kind != DIR_ABSENT) TRY(dir_remove(source));
-    TRY(dir_rename(imported, source));
-    TRY(dir_sync(hdb));
-    TRY(dir_sync(parent_of(&d->memory, source)));
-done:
-    return err;
-}
-
-/* Removes the folders that the import made, those around the journal (or all others). */
-static Err drop_made(Adoption *d, bool around)
-{
-    Err err = E_OK;
-    for (u32 i = d->journal.made_count; i > 0; i--) {
-        const char *folder = d->journal.made[i - 1];
-        DirKind kind = DIR_ABSENT;
-        if (is_below(d->path, folder) != around) continue;
-        TRY(dir_kind(folder, false, &kind));
-        if (kind == DIR_ABSENT) continue;
-        TRY(dir_remove(folder));
-        TRY(dir_sync(parent_of(&d->memory, folder)));
-    }
-done:
-    return err;
-}
+/* ---- failures */
 
 /* Takes back all that may have been done. */
-static Err undo(Adoption *d)
+static Err retreat(const Adoption *d)
 {
-    Err err = E_OK;
-    const Journal *j = &d->journal;
-    TRY(drop_names(d->o->idb, IDB_NAMES, "idb."));
-    TRY(drop_names(d->o->hdb, HDB_NAMES, "hdb."));
-    TRY(move_out(d));
-    for (u32 i = 0; i < j->table_count; i++) {
-        DirKind kind = DIR_ABSENT;
-        TRY(dir_kind(parent_of(&d->memory, j->tables[i].path), true, &kind));
-        if (kind != DIR_FOLDER) continue;
-        TRY(fill_undo(j->tables[i].path, j->tables[i].columns, j->tables[i].column_count));
-    }
-    TRY(drop_made(d, false));
-    TRY(drop(arena_format(&d->memory, "%s.tmp", d->path)));
-    TRY(drop(d->path));
-    TRY(dir_sync(d->o->hdb));
-    TRY(drop_made(d, true));
-done:
-    return err;
+    return retreat_all(d->o->idb, d->o->hdb, d->path, &d->journal);
 }
 
 /* Whether the view with the parts is the truth. */
@@ -568,7 +465,7 @@ static Err give_up(Adoption *d, Err err)
     if (dir_kind(d->path, false, &kind) == E_OK && kind == DIR_FILE &&
         journal_write(d->path, &d->journal) != E_OK)
         d->journal.back = false;
-    if (undo(d) != E_OK)
+    if (retreat(d) != E_OK)
         return fail(err, "%s; the next start takes back what is left: %s", first.text, fail_text());
     fail_restore(&first);
     return err;
@@ -650,8 +547,8 @@ static Err recover(Adoption *d, bool *again, AdoptOutcome *outcome)
     *again = false;
     TRY(journal_read(d->path, &d->memory, &d->journal, &there));
     if (!there) { /* stopped while it was written: nothing was done (R13) */
-        TRY(drop(arena_format(&d->memory, "%s.tmp", d->path)));
-        TRY(drop(d->path));
+        TRY(retreat_drop(arena_format(&d->memory, "%s.tmp", d->path)));
+        TRY(retreat_drop(d->path));
         goto done;
     }
     TRY(is_committed(d, &committed));
@@ -661,7 +558,7 @@ static Err recover(Adoption *d, bool *again, AdoptOutcome *outcome)
         *outcome = ADOPT_DONE;
         goto done;
     }
-    TRY(undo(d));
+    TRY(retreat(d));
     *again = !d->journal.back;
 done:
     return err;

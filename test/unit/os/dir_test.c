@@ -297,6 +297,50 @@ static void hard_links_share_the_file(void **state)
     assert_true(a.st_ino == b.st_ino);
 }
 
+static void sharing_follows_links_and_copies_where_it_must(void **state)
+{
+    (void)state;
+    struct stat a, b;
+    bool copied = true;
+    touch("a");
+    assert_int_equal(chmod("a", 0604), 0);
+    assert_int_equal(dir_link("a", "l"), E_OK);
+    assert_int_equal(dir_share("l", "b", &copied), E_OK);
+    assert_false(copied);
+    assert_int_equal(stat("a", &a), 0);
+    assert_int_equal(lstat("b", &b), 0);
+    assert_true(a.st_ino == b.st_ino);
+    assert_int_equal(dir_share("a", "b", &copied), E_EXISTS);
+    assert_int_equal(dir_share("none", "c", &copied), E_NOT_FOUND);
+    fault_arm(FAULT_ERROR, 1, false, EXDEV); /* as between two devices */
+    assert_int_equal(dir_share("a", "c", &copied), E_OK);
+    assert_true(copied);
+    assert_int_equal(stat("c", &b), 0);
+    assert_true(a.st_ino != b.st_ino && a.st_size == b.st_size && (b.st_mode & 07777) == 0604);
+    for (u64 i = 1; i <= 3; i++) {
+        fault_arm(FAULT_ERROR, i, false, ENOSPC);
+        assert_int_equal(dir_copy("a", "d"), E_FULL);
+        assert_int_equal(access("d", F_OK), -1);
+    }
+    fault_arm(FAULT_NONE, 0, false, 0);
+    assert_int_equal(dir_copy("a", "b"), E_EXISTS);
+}
+
+static void paths_are_resolved_through_links(void **state)
+{
+    (void)state;
+    Arena a = {0};
+    char here[512], want[600], *out;
+    assert_non_null(getcwd(here, sizeof here));
+    assert_int_equal(dir_make_all("real/in"), E_OK);
+    assert_int_equal(dir_link("real", "l"), E_OK);
+    assert_int_equal(dir_resolve("l/in/../in", &a, &out), E_OK);
+    snprintf(want, sizeof want, "%s/real/in", here);
+    assert_string_equal(out, want);
+    assert_int_equal(dir_resolve("l/none", &a, &out), E_NOT_FOUND);
+    arena_free(&a);
+}
+
 static void space_is_told(void **state)
 {
     (void)state;
@@ -404,6 +448,8 @@ int main(void)
         TEST(trees_are_removed_without_following_links),
         TEST(too_deep_a_tree_is_refused),
         TEST(hard_links_share_the_file),
+        TEST(sharing_follows_links_and_copies_where_it_must),
+        TEST(paths_are_resolved_through_links),
         TEST(space_is_told),
         TEST(folder_locks_exclude_each_other_and_die_with_us),
         TEST(every_change_can_fail),

@@ -1,23 +1,30 @@
 /*
- * compress: writing and reading a compressed table, beside the compressor and the decompressor
+ * compress: writing and querying a compressed table, beside the compressor and the decompressor
  * alone.
  *
- * The table is that of trades: times, symbols, prices, sizes, flags. The reference compresses the
- * same plain blocks in memory with the same calls of the library by all cores, and inflates them by
- * one core into one warm buffer; what is measured beside it writes and syncs a table folder, and
- * opens a column, inflates on need and adds up its elements, in steps of a query's blocks.
+ * The table is that of trades: times, symbols, prices, sizes, flags, notes. The reference
+ * compresses the same plain blocks in memory with the same calls of the library, and inflates the
+ * blocks of the columns that a query reads by one core into one warm buffer. What is measured
+ * beside it writes and syncs a table folder, and runs queries over it: run_prepare to run_finish,
+ * by one thread, with a cache of inflated blocks that is smaller than a column, as in a database
+ * larger than memory. All figures are bytes a second of processor time, so that they hold for any
+ * number of cores.
  */
 #include "kit/kit.h"
 
 #include "column/block.h"
 #include "column/column.h"
+#include "db/view.h"
 #include "os/dir.h"
 #include "os/pool.h"
 #include "os/proc.h"
+#include "q/json.h"
 #include "q/symbol.h"
+#include "query/getdata.h"
+#include "query/run.h"
 #include "table/splay.h"
 
-#define STEP 65536 /* rows that a reader asks for at once */
+#define CACHE (512ull << 10) /* bytes of inflated blocks: four of them */
 
 static SchemaColumn columns[] = {
     {.name = "time", .type = QT_TIMESTAMP},
@@ -27,7 +34,23 @@ static SchemaColumn columns[] = {
     {.name = "stop", .type = QT_BOOLEAN},
     {.name = "note", .type = QT_STRING},
 };
-static Schema trade = {.name = "trade", .column_count = COUNT_OF(columns), .columns = columns};
+static u32 keys[] = {1, 0};
+static Schema trade = {.name = "trade",
+                       .column_count = COUNT_OF(columns),
+                       .columns = columns,
+                       .sort_count = {[PLACE_DISK] = 2},
+                       .sort = {[PLACE_DISK] = keys},
+                       .prtn = 0,
+                       .updated = -1};
+static Schema *list[] = {&trade};
+static SchemaSet tables = {1, list};
+static Mount mount;
+static Tier tier = {.name = "hdb", .mount = &mount};
+static Root root;
+static ViewCache views;
+static Domain domain;
+static Segment *dates;
+static QuerySource source;
 
 static const struct {
     CodecChoice codec;
@@ -154,109 +177,148 @@ static f64 inflate_alone(const char *path, u64 *size)
     return seconds;
 }
 
-/* Adds up a column of floats front to back. */
-static f64 scan(const char *path, f64 *sum)
+/* A view of one date part, made by hand. */
+static void open_view(const char *folder, const char *store, u64 rows)
 {
-    Column c;
-    ColumnReader r;
-    const void *elements;
-    u64 count;
-    f64 began = kit_now_cpu(), sums[8] = {0};
-    KIT_OK(column_open_on_need(&c, path));
-    column_reader_open(&r, &c);
-    for (u64 at = 0; at < c.rows; at += count) {
-        KIT_OK(column_reader_rows(&r, at, &elements, &count));
-        const f64 *prices = elements;
-        for (u64 i = 0; i + 8 <= count; i += 8)
-            for (u32 k = 0; k < 8; k++)
-                sums[k] += prices[i + k];
-    }
-    for (u32 k = 0; k < 8; k++)
-        *sum += sums[k];
-    column_reader_close(&r);
-    column_close(&c);
-    return kit_now_cpu() - began;
+    tier.store = store;
+    root_init(&root, "bench", folder, folder, NULL, &tier, 1);
+    view_cache_init(&views, &root);
+    KIT_OK(view_empty(&views, &source.view));
+    dates = view_segment_make(&views, PART_DATE, 2000, 1);
+    dates->uses = 1;
+    dates->parts = arena_new(&dates->memory, Part);
+    PartTable *t = arena_new(&dates->memory, PartTable);
+    *t = (PartTable){.name = "trade", .rows = rows, .time_max = 86400000000000ll - 1};
+    *dates->parts = (Part){.kind = PART_DATE, .path = store, .table_count = 1, .tables = t};
+    dates->part_count = 1;
+    source.view->date_segs = &dates;
+    source.view->date_seg_count = 1;
+    source.tables = &tables;
+    source.views = &views;
+    source.domain = &domain;
+    source.dates = true;
+    source.threads = 1;
+    KIT_OK(run_cache_make(&source.cache, 100));
 }
 
-/* The same through the cache of inflated blocks, which is smaller than the column. */
-static f64 scan_cached(const char *path, f64 *sum)
+/* Asks once and returns the processor's seconds. */
+static f64 ask(const char *json)
 {
-    Column c;
+    Arena a = {0};
+    Value v, table;
+    Request r;
+    Run *run;
+    KIT_OK(json_parse(str_of(json), &a, &v));
+    KIT_OK(getdata_parse(&v, &tables, &a, &r));
     f64 began = kit_now_cpu();
-    KIT_OK(column_open_on_need(&c, path));
-    for (u64 at = 0; at < c.rows; at += STEP) {
-        u64 to = MIN(at + STEP, c.rows);
-        f64 sums[8] = {0};
-        KIT_OK(column_need(&c, at, to));
-        const f64 *prices = c.data;
-        for (u64 i = at; i + 8 <= to; i += 8)
-            for (u32 k = 0; k < 8; k++)
-                sums[k] += prices[i + k];
-        for (u32 k = 0; k < 8; k++)
-            *sum += sums[k];
-        column_done(&c, at, to);
-    }
-    column_close(&c);
-    return kit_now_cpu() - began;
+    KIT_OK(run_prepare(&source, &r, &a, &run));
+    KIT_OK(run_execute(run, &table));
+    run_finish(run, NULL);
+    f64 seconds = kit_now_cpu() - began;
+    if (value_count(&table) == 0) kit_die("%s has no answer", json);
+    arena_free(&a);
+    return seconds;
 }
 
-static void measure(u32 i, const char *folder, const Batch *b, const Domain *d, Blocks *blocks)
+static const struct {
+    const char *what, *json, *columns[3];
+} queries[] = {
+    {"sum of a column", "{\"table\":\"trade\",\"agg\":[[\"v\",\"sum\",\"price\"]]}", {"price"}},
+    {"weighted average by symbol",
+     "{\"table\":\"trade\",\"groupBy\":\"sym\",\"agg\":[[\"v\",\"wavg\",[\"size\",\"price\"]]]}",
+     {"price", "size"}},
+    {"sum of what a filter lets pass",
+     "{\"table\":\"trade\",\"filter\":[[\">\",\"price\",100]],\"agg\":[[\"v\",\"sum\",\"size\"]]}",
+     {"price", "size"}},
+};
+
+static void measure_write(u32 i, const char *table, const Batch *b, Blocks *blocks)
 {
-    char what[64], path[600];
-    u64 bytes = 0, size = 0;
+    char what[64];
+    u64 bytes = 0;
     const CodecChoice *codec = &settings[i].codec;
-    f64 alone = 1e9, ours = 1e9, inflate = 1e9, once = 1e9, cached = 1e9, sum = 0;
+    f64 alone = 1e9, ours = 1e9, mib = (f64)blocks->size / (1 << 20);
     blocks->codec = codec;
     for (u32 round = 0; round < 3; round++) {
         f64 began = kit_now_cpu();
         KIT_OK(pool_run((blocks->size >> codec->block_log2) + 1, 0, deflate, blocks));
         alone = MIN(alone, kit_now_cpu() - began);
-        ours = MIN(ours, write_table(folder, b, d, codec, &bytes));
+        ours = MIN(ours, write_table(table, b, &domain, codec, &bytes));
     }
-    snprintf(what, sizeof what, "write, %s: ratio %.2f", settings[i].name,
+    snprintf(what, sizeof what, "write, %s, %.2f times smaller", settings[i].name,
              (f64)blocks->size / (f64)bytes);
-    f64 mib = (f64)blocks->size / (1 << 20);
-    kit_line(what, mib / ours, "MiB/s a core", "codec alone", mib / alone, alone / ours);
-    snprintf(path, sizeof path, "%s/price", folder);
+    kit_line(what, mib / ours, "MiB/s", "codec", mib / alone, alone / ours);
+}
+
+static void measure_query(u32 i, u32 q, const char *table)
+{
+    char what[96], path[600];
+    u64 size = 0;
+    f64 inflate = 1e9, cold = 1e9, warm = 1e9;
     for (u32 round = 0; round < 5; round++) {
-        inflate = MIN(inflate, inflate_alone(path, &size));
-        once = MIN(once, scan(path, &sum));
-        cached = MIN(cached, scan_cached(path, &sum));
+        f64 seconds = 0;
+        size = 0;
+        for (u32 c = 0; c < 3 && queries[q].columns[c] != NULL; c++) {
+            u64 some;
+            snprintf(path, sizeof path, "%s/%s", table, queries[q].columns[c]);
+            seconds += inflate_alone(path, &some);
+            size += some;
+        }
+        inflate = MIN(inflate, seconds);
+        run_cache_forget(source.cache, dates);
+        image_cache_bound(CACHE);
+        (void)ask(queries[q].json); /* maps, and looks once whether times ascend */
+        cold = MIN(cold, ask(queries[q].json));
+        if (i > 0) continue;
+        image_cache_bound(0);
+        for (u32 k = 0; k < 3; k++)
+            warm = MIN(warm, ask(queries[q].json));
     }
-    mib = (f64)size / (1 << 20);
-    snprintf(what, sizeof what, "scan and sum, %s", settings[i].name);
-    kit_line(what, mib / once, "MiB/s", "codec, one core", mib / inflate, inflate / once);
-    snprintf(what, sizeof what, "through a small cache, %s", settings[i].name);
-    kit_line(what, mib / cached, "MiB/s", "codec, one core", mib / inflate, inflate / cached);
+    f64 mib = (f64)size / (1 << 20);
+    snprintf(what, sizeof what, "%s, %s", queries[q].what, settings[i].name);
+    kit_line(what, mib / cold, "MiB/s", "codec", mib / inflate, inflate / cold);
+    if (i > 0) return;
+    snprintf(what, sizeof what, "%s, inflated blocks kept", queries[q].what);
+    kit_line(what, mib / warm, "MiB/s", "codec", mib / inflate, inflate / warm);
 }
 
 int main(void)
 {
     Batch b;
-    Domain d;
     Arena a = {0};
     Blocks blocks = {0};
     CodecChoice none = {0};
     u64 bytes;
-    const char *tmp = getenv("TMPDIR");
+    const char *tmp = getenv("TMPDIR"), *only = getenv("ONLY");
     char *folder = arena_format(&a, "%s/silt-compress-XXXXXX", tmp != NULL ? tmp : "/var/tmp");
     if (mkdtemp(folder) == NULL) kit_die("%s: no folder", folder);
-    char *table = arena_format(&a, "%s/trade", folder), *sym = arena_format(&a, "%s/sym", folder);
-    image_cache_bound(2 << 20); /* smaller than a column, as in a database larger than memory */
-    kit_title("compress", "a compressed table of trades, written and read");
-    fill(&b, kit_size("ROWS", 3000000));
-    KIT_OK(domain_open(&d, sym, UINT64_MAX));
-    KIT_OK(domain_add(&d, vec_i32(&b.cols[1]), b.rows));
+    char *store = arena_format(&a, "%s/day", folder), *table = arena_format(&a, "%s/trade", store);
+    kit_title("compress", "a compressed day of trades, written and queried; a core's seconds");
+    schema_seal(&trade);
+    fill(&b, kit_size("ROWS", 2000000));
+    KIT_OK(dir_make(store));
+    KIT_OK(domain_open(&domain, arena_format(&a, "%s/sym", folder), UINT64_MAX));
+    KIT_OK(domain_add(&domain, vec_i32(&b.cols[1]), b.rows));
     blocks.plain = malloc(b.rows * 100);
     if (blocks.plain == NULL) kit_die("no memory");
-    f64 plain = write_table(table, &b, &d, &none, &bytes);
+    f64 plain = write_table(table, &b, &domain, &none, &bytes);
     kit_note("%.0f MiB plain, written in %.2f s", (f64)bytes / (1 << 20), plain);
     gather(&blocks, table);
-    for (u32 i = 0; i < COUNT_OF(settings); i++)
-        measure(i, table, &b, &d, &blocks);
+    open_view(folder, store, b.rows);
+    for (u32 i = 0; i < COUNT_OF(settings); i++) {
+        if (only != NULL && strstr(settings[i].name, only) == NULL) continue;
+        measure_write(i, table, &b, &blocks);
+        for (u32 q = 0; q < COUNT_OF(queries); q++)
+            measure_query(i, q, table);
+        run_cache_forget(source.cache, dates);
+    }
+    run_cache_free(source.cache);
+    view_close(&views, source.view);
+    view_cache_free(&views);
+    root_close(&root);
     KIT_OK(dir_remove_all(folder));
     free(blocks.plain);
-    domain_close(&d);
+    domain_close(&domain);
     batch_free(&b);
     arena_free(&a);
     return 0;

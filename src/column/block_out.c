@@ -16,6 +16,9 @@
  * moved if its size changed. Small files, whose block 0 still waits, know nothing of this. In every
  * case the bytes are those that one pass over the finished plain file would give.
  *
+ * Room and scratch are handed from one file to the next through a few slots that threads swap
+ * pointers with: fresh pages would be faulted in and cleared again for every column.
+ *
  * States of compressing: idle -> block_out_begin -> each block deflated -> block_out_flush ->
  * idle. */
 #include "column/block_out.h"
@@ -26,12 +29,15 @@
 #include "os/pool.h"
 #include "os/proc.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #define PATCH_MAX    4096
 #define PLAIN_MIN    (1u << 20)
 #define PLAIN_BLOCKS 32 /* blocks that wait at most, for machines of many cores */
 #define MOVE_PIECE   (1u << 20)
+#define SPARE_SLOTS  8
+#define SPARE_HEAD   64 /* bytes of a spare one's size */
 #define VERSION      3
 
 struct BlockOut {
@@ -39,6 +45,7 @@ struct BlockOut {
     char *path;
     CodecChoice codec;
     u32 block_size;
+    u8 *memory; /* plain, then scratch */
     u8 *plain;
     u64 filled, room; /* bytes of `plain` */
     u64 before;       /* plain bytes that were compressed and appended */
@@ -54,6 +61,34 @@ struct BlockOut {
     u8 *scratch;
     u64 *sizes; /* of each, 0 = raw */
 };
+
+/* ---- memory of files that were closed, its size in its first bytes */
+
+static _Atomic(u64 *) spares[SPARE_SLOTS];
+
+/* At least `size` bytes, and not much more; NULL when there are none. */
+static u8 *take_memory(u64 size)
+{
+    for (u32 i = 0; i < SPARE_SLOTS; i++) {
+        if (atomic_load_explicit(&spares[i], memory_order_relaxed) == NULL) continue;
+        u64 *p = atomic_exchange(&spares[i], NULL);
+        if (p == NULL) continue;
+        if (p[0] >= size && p[0] / 2 <= size) return (u8 *)p;
+        free(p);
+    }
+    u64 *fresh = malloc(size);
+    if (fresh != NULL) fresh[0] = size;
+    return (u8 *)fresh;
+}
+
+static void give_memory(u8 *memory)
+{
+    for (u32 i = 0; i < SPARE_SLOTS && memory != NULL; i++) {
+        u64 *none = NULL;
+        if (atomic_compare_exchange_strong(&spares[i], &none, (u64 *)(void *)memory)) return;
+    }
+    free(memory);
+}
 
 static bool is_zipped(const BlockOut *out) { return out->codec.codec != CODEC_NONE; }
 
@@ -100,8 +135,13 @@ Err block_out_codec(BlockOut *out, const CodecChoice *codec)
     if (err != E_OK || codec->codec == CODEC_NONE) return err;
     u64 size = 1u << codec->block_log2, blocks = MIN((u64)proc_cpus(), PLAIN_BLOCKS);
     u64 room = MAX(MAX(blocks, 2) * size, PLAIN_MIN) + size + BLOCK_OUT_ROOM_MAX;
-    out->plain = malloc(room);
-    if (out->plain == NULL) return no_memory(out);
+    u64 most = room / size + 1, slot = round_up(codec_room(codec->codec, size), 64);
+    out->sizes = malloc(most * sizeof *out->sizes);
+    out->memory = take_memory(SPARE_HEAD + room + most * slot);
+    if (out->memory == NULL || out->sizes == NULL) return no_memory(out);
+    out->plain = out->memory + SPARE_HEAD;
+    out->scratch = out->plain + room;
+    out->slot = slot;
     out->codec = *codec;
     out->block_size = (u32)size;
     out->room = room;
@@ -122,24 +162,10 @@ bool block_out_is_full(const BlockOut *out)
     return is_zipped(out) && out->filled + PLAIN_MIN / 2 > out->room;
 }
 
-/* Scratch for as many blocks as the room holds, kept for the next time. */
-static Err make_scratch(BlockOut *out)
-{
-    u64 most = out->room / out->block_size + 1;
-    if (out->scratch != NULL) return E_OK;
-    out->slot = codec_room(out->codec.codec, out->block_size);
-    out->scratch = malloc(most * out->slot);
-    out->sizes = malloc(most * sizeof *out->sizes);
-    return out->scratch != NULL && out->sizes != NULL ? E_OK : no_memory(out);
-}
-
-Err block_out_begin(BlockOut *out, bool last)
+void block_out_begin(BlockOut *out, bool last)
 {
     ASSERT(out->busy == 0);
-    u64 count = block_out_waiting(out, last);
-    Err err = count > 0 ? make_scratch(out) : E_OK;
-    if (err == E_OK) out->busy = count;
-    return err;
+    out->busy = block_out_waiting(out, last);
 }
 
 static u64 waiting_size(const BlockOut *out, u64 i)
@@ -201,9 +227,8 @@ static Err deflate_task(void *arg, u64 i) { return block_out_deflate(arg, i); }
 
 static Err compress(BlockOut *out, bool last)
 {
-    Err err = block_out_begin(out, last);
-    if (err != E_OK) return err;
-    err = pool_run(out->busy, 0, deflate_task, out);
+    block_out_begin(out, last);
+    Err err = pool_run(out->busy, 0, deflate_task, out);
     if (err == E_OK) return block_out_flush(out);
     out->busy = 0;
     return err;
@@ -425,10 +450,9 @@ void block_out_drop(BlockOut *out)
 {
     if (out == NULL) return;
     file_out_drop(out->file);
-    free(out->scratch);
+    give_memory(out->memory);
     free(out->sizes);
     buf_free(&out->directory);
-    free(out->plain);
     free(out->first);
     free(out->path);
     free(out);

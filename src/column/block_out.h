@@ -51,7 +51,7 @@ u64 block_out_waiting(BlockOut *out, bool last);
 
 /* Gets ready to compress them; then block_out_deflate(i) for each i < block_out_waiting, by any
  * thread; then block_out_flush appends them to the file. */
-MUST_USE Err block_out_begin(BlockOut *out, bool last);
+void block_out_begin(BlockOut *out, bool last);
 MUST_USE Err block_out_deflate(BlockOut *out, u64 i);
 MUST_USE Err block_out_flush(BlockOut *out);
 

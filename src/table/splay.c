@@ -154,7 +154,7 @@ static Err deflate_all(SplayOut *const *outs, u64 count, bool last)
     if (d.blocks == NULL) TRY(fail(E_MEMORY, "no memory to compress a table"));
     d.count = 0;
     for (u64 i = 0; i < d.file_count; i++) {
-        TRY(block_out_begin(d.files[i], last));
+        block_out_begin(d.files[i], last);
         for (u64 k = 0; k < block_out_waiting(d.files[i], last); k++)
             d.blocks[d.count++] = (Waiting){d.files[i], k};
     }

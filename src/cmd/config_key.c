@@ -191,7 +191,9 @@ static const ConfigKey keys[] = {
              "single date tier may be omitted."},
     {CONFIG_KEY_SM, "initialImport", CONFIG_KEY_BOOL, OPT, .preset = "false",
      .field = AT(Config, initial_import),
-     .help = "Take over an existing database at the first start."},
+     .help =
+         "Import the kdb+ database below <hdb baseURI>/data at the first start, in place, as silt "
+         "adopt does. Violations end the manager; afterwards the key has no effect."},
     {CONFIG_KEY_SM, "enforceSchema", CONFIG_KEY_BOOL, OPT, .preset = "false",
      .field = AT(Config, enforce_schema),
      .help = "Accepted for compatibility: rows are always checked on receipt, and refused ones "

@@ -245,25 +245,28 @@ static bool is_row(const Walk *w, u32 k, const Common *common)
     return false;
 }
 
-/* Looks at the walk's k-th object. */
-static Err scan(const Walk *w, u32 k, u32 column, const Common *common, Item *item)
+/* Why the walk's next object does not fit a column, after item_scan has said so. */
+static Err misfit(const Walk *w, u32 column, const Item *item)
 {
-    const SchemaColumn *c = &w->schema->columns[column];
-    u64 left = (u64)(w->end - w->p);
-    if (c->type != QT_LIST) {
-        if (item_scan(w->p, left, c->type, item)) return E_OK;
-        return item->large ? too_large(w, column) : bad_type(w, column);
-    }
-    const char *why = cell_scan(w->p, left, !is_row(w, k, common), item);
+    bool large = w->p < w->end && w->schema->columns[column].type > QT_NESTED && item->large;
+    return large ? too_large(w, column) : bad_type(w, column);
+}
+
+/* Looks at the walk's k-th object as a mixed column or cell. */
+static Err scan_mixed(const Walk *w, u32 k, u32 column, const Common *common, Item *item)
+{
+    const char *why = cell_scan(w->p, (u64)(w->end - w->p), !is_row(w, k, common), item);
     if (why == NULL) return E_OK;
-    return fail(E_TYPE, "table %s, column %s: %s", w->schema->name, c->name, why);
+    return fail(E_TYPE, "table %s, column %s: %s", w->schema->name, w->schema->columns[column].name,
+                why);
 }
 
 static Err agree(const Walk *w, u32 column, const Item *item, Common *common)
 {
     if (item->empty) {
         common->empties++;
-        if (!item->mixed && w->schema->columns[column].type < QT_NESTED) common->no_row = true;
+        int type = w->schema->columns[column].type;
+        if (type != QT_LIST && type < QT_NESTED) common->no_row = true;
         return E_OK;
     }
     if (item->cell) {
@@ -321,11 +324,14 @@ static Err walk(const Schema *s, const u8 *body, u64 size, Batch *into, u64 *row
         err = column_at(&w, k, seen, &column);
         if (err != E_OK) return err;
         int type = s->columns[column].type;
-        err = scan(&w, k, column, &common, &item);
+        if (type == QT_LIST)
+            err = scan_mixed(&w, k, column, &common, &item);
+        else if (!item_scan(w.p, (u64)(w.end - w.p), type, &item))
+            err = misfit(&w, column, &item);
         if (err == E_OK) err = agree(&w, column, &item, &common);
         if (err == E_OK && into != NULL && !item.empty)
-            err = item.mixed ? cell_append(&item, &into->cols[column])
-                             : item_append(&item, type, &into->cols[column]);
+            err = type == QT_LIST ? cell_append(&item, &into->cols[column])
+                                  : item_append(&item, type, &into->cols[column]);
         if (err != E_OK) return err;
         if (heap != NULL) heap[column] = item.heap;
         w.p += item.size;

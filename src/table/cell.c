@@ -77,7 +77,7 @@ const char *cell_scan(const u8 *p, u64 left, bool column, Item *item)
     u64 size;
     bool odd;
     const char *why = NULL;
-    *item = (Item){.data = p, .cell = !column, .count = 1, .mixed = true};
+    *item = (Item){.data = p, .cell = !column, .count = 1};
     if (left == 0 || wire_object(p, left, true, &o) != E_OK) return "no value";
     item->size = o.size;
     if (!column) {

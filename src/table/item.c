@@ -106,35 +106,75 @@ static inline bool scan_cell(const u8 *p, u64 left, int type, Item *item)
     item->heap = item->count;
     item->count = 1;
     item->cell = true;
-    item->large = item->size > BOUND_LIST_MAX;
-    return !item->large;
+    return true;
 }
 
-static bool scan_list(const u8 *p, u64 left, int type, Item *item)
+/* The bytes of a cell with `*n` elements of `width` bytes; 0 when it is none. */
+static inline u64 measure_cell(const u8 *p, u64 left, int type, u64 width, u64 *n)
 {
-    u64 count, at = VECTOR_HEAD, heap = 0;
-    Item cell = {0};
-    if (!take_count(p, left, &count)) return false;
-    for (u64 i = 0; i < count; i++) {
-        if (!scan_cell(p + at, left - at, type, &cell)) {
-            item->large = cell.large;
-            return false;
-        }
+    if (left >= VECTOR_HEAD && ((i8)p[0] == type || p[0] == QT_LIST)) {
+        i32 count = load_i32(p + 2);
+        *n = (u64)count;
+        if (count < 0 || *n > (left - VECTOR_HEAD) / width) return 0;
+        return p[0] == QT_LIST && count > 0 ? 0 : VECTOR_HEAD + *n * width;
+    }
+    *n = 1;
+    return left > width && (i8)p[0] == -type ? 1 + width : 0;
+}
+
+/* Looks at the cells of a list of fixed elements; false when one is none. *widest = bytes of the
+ * largest. */
+static inline bool scan_cells(const u8 *p, u64 left, int type, Item *item, u64 *widest)
+{
+    u64 width = widths[type], at = VECTOR_HEAD, heap = 0, most = 0;
+    for (u64 i = 0; i < item->count; i++) {
+        u64 n, size = measure_cell(p + at, left - at, type, width, &n);
+        if (size == 0) return false;
+        at += size;
+        heap += n;
+        most = MAX(most, size);
+    }
+    item->size = at;
+    item->heap = heap;
+    *widest = most;
+    return true;
+}
+
+static bool scan_names(const u8 *p, u64 left, Item *item, u64 *widest)
+{
+    u64 at = VECTOR_HEAD, heap = 0;
+    for (u64 i = 0; i < item->count; i++) {
+        Item cell;
+        if (!scan_cell(p + at, left - at, QT_SYMBOL, &cell)) return false;
         at += cell.size;
         heap += cell.heap;
+        *widest = MAX(*widest, cell.size);
     }
-    *item = (Item){.data = p + VECTOR_HEAD, .count = count, .size = at, .empty = count == 0};
+    item->size = at;
     item->heap = heap;
     return true;
 }
 
+static bool scan_list(const u8 *p, u64 left, int type, Item *item)
+{
+    u64 count, widest = 0;
+    if (!take_count(p, left, &count)) return false;
+    *item = (Item){.data = p + VECTOR_HEAD, .count = count, .empty = count == 0};
+    bool good = type == QT_SYMBOL ? scan_names(p, left, item, &widest)
+                                  : scan_cells(p, left, type, item, &widest);
+    item->large = widest > BOUND_LIST_MAX;
+    return good && !item->large;
+}
+
 bool item_scan(const u8 *p, u64 left, int type, Item *item)
 {
-    item->large = false;
     if (left == 0) return false;
     if (type > QT_NESTED) {
-        return p[0] == QT_LIST ? scan_list(p, left, type - QT_NESTED, item)
-                               : scan_cell(p, left, type - QT_NESTED, item);
+        item->large = false;
+        if (p[0] == QT_LIST) return scan_list(p, left, type - QT_NESTED, item);
+        bool good = scan_cell(p, left, type - QT_NESTED, item);
+        item->large = good && item->size > BOUND_LIST_MAX;
+        return good && !item->large;
     }
     if (p[0] == QT_LIST) {
         if (left < VECTOR_HEAD || load_i32(p + 2) != 0) return false;

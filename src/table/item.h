@@ -20,8 +20,7 @@ typedef struct {
     u64 heap;       /* lists: elements of all rows, at most */
     bool cell;      /* one row's value: an atom, or a vector for a nested column */
     bool empty;     /* an empty general list: fits every column without rows, and a nested cell */
-    bool mixed;     /* scanned by cell_scan */
-    bool large;     /* why a scan failed: a list of more than BOUND_LIST_MAX bytes in one row */
+    bool large;     /* list columns, why a scan failed: more than BOUND_LIST_MAX bytes in one row */
 } Item;
 
 /* Looks at the object at `p` as a column or cell of a schema type other than QT_LIST (cell_scan);

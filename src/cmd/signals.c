@@ -233,7 +233,8 @@ static Err commit_interval(Sm *sm, JobResult *r, Arena *a)
     if (r->watermark != s->end)
         return fail(E_USAGE, "interval %llu has another watermark", (unsigned long long)r->seq);
     if (r->part_count > 2) return fail(E_USAGE, "an interval has at most two parts");
-    if (r->part_count > 0 || signal.eod != 0) {
+    /* An empty interval makes no view, unless a view is what lets log files go. */
+    if (r->part_count > 0 || signal.eod != 0 || wal_refused(sm->wal)) {
         number_parts(sm, r);
         TRY(start_change(sm, a, &c));
         c.add = r->parts;
@@ -450,6 +451,16 @@ static Err end_now(Sm *sm, bool eod, Call *call)
     Err err = publish_signal(sm, &next, eod, call);
     signals_arm(sm);
     return err;
+}
+
+void signals_relieve(Sm *sm)
+{
+    if (sm->stopping || sm->signal_count > 0 || !wal_refused(sm->wal)) return;
+    log_event(LOG_WARN, "eoi.early",
+              "publishing was refused for want of room: the interval ends "
+              "now, so that log files can go");
+    Err err = end_now(sm, false, NULL);
+    (void)err; /* it was logged where it failed; the next look tries again */
 }
 
 /* .silt.eoi, POST /v1/eoi: answered when the interval is committed. */

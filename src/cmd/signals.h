@@ -18,6 +18,10 @@ MUST_USE Err signals_recover(Sm *sm);
 /* Arms the timer of the next signal. */
 void signals_arm(Sm *sm);
 
+/* Ends the interval early when publishing was refused for want of room and log files would go with
+ * a new view; called every second. */
+void signals_relieve(Sm *sm);
+
 /* A worker's process ended: its waiting request is dropped and what it worked on is given out
  * again. */
 void signals_worker_gone(Sm *sm, u32 worker);

@@ -23,6 +23,7 @@
 #include "cmd/intake.h"
 #include "cmd/signals.h"
 #include "cmd/status.h"
+#include "cmd/watch.h"
 #include "os/dir.h"
 #include "os/fault.h"
 #include "os/now.h"
@@ -230,6 +231,7 @@ static Err start(Sm *sm)
         if (i != SM_SCRUB || sm->config.scrub_ns > 0) start_worker(&sm->workers[i]);
     }
     signals_arm(sm);
+    watch_start(sm);
     sm_sweep(sm);
 done:
     return err;

@@ -34,6 +34,8 @@ typedef struct {
     u64 delay_ms; /* before the next start */
     LoopTimer timer;
     Call *waiting; /* its request for work, answered when there is some */
+    u64 work;      /* processor time at the last look */
+    u32 idle_looks;
     struct Sm *sm;
 } SmWorker;
 
@@ -101,6 +103,8 @@ typedef struct Sm {
     u64 last_eoi_rows, last_eod_rows;
     /* children */
     SmWorker workers[SM_WORKERS];
+    LoopTimer watch_timer;
+    u32 hang_looks; /* so many looks without any work done end a worker */
     /* sweep */
     Sweep sweep;
     bool sweeping, sweep_again;

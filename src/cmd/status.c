@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "cmd/watch.h"
 #include "db/scrub.h"
 #include "os/dir.h"
 #include "os/now.h"
@@ -444,6 +445,17 @@ static void collect_scrub(const Sm *sm)
     scrub_free(&s);
 }
 
+/* How often each worker was started again. */
+static void collect_workers(const Sm *sm)
+{
+    for (u32 i = 0; i < SM_WORKERS; i++) {
+        char labels[64];
+        snprintf(labels, sizeof labels, "worker=\"%s\"", sm->workers[i].name);
+        counter("silt_worker_restarts", labels, "starts after an end that nobody asked for",
+                (f64)sm->workers[i].restarts);
+    }
+}
+
 static void collect(void *arg)
 {
     Sm *sm = arg;
@@ -470,6 +482,9 @@ static void collect(void *arg)
     counter("silt_eoi_skipped", "", "signals left out because the last interval was not committed",
             (f64)sm->skipped);
     counter("silt_eod", "", "day jobs done", (f64)sm->eods);
+    gauge("silt_eoi_open_seconds", "seconds since the oldest signal that is not committed",
+          watch_open_seconds(sm));
+    collect_workers(sm);
     counter("silt_stream_messages", "", "messages published", (f64)c->messages);
     counter("silt_stream_rows", "", "rows published", (f64)c->rows);
     counter("silt_stream_bytes", "", "bytes published", (f64)c->bytes);

@@ -206,6 +206,15 @@ u64 proc_memory(void)
     return line ? strtoull(line + sizeof "\nRssAnon:" - 1, NULL, 10) * 1024 : 0;
 }
 
+u64 proc_work(int pid)
+{
+    clockid_t clock;
+    struct timespec t;
+    if (pid <= 0 || clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &t) != 0)
+        return 0;
+    return (u64)t.tv_sec * 1000000000u + (u64)t.tv_nsec;
+}
+
 bool proc_is_tty(int fd) { return isatty(fd) == 1; }
 
 void proc_random(void *out, u64 size)

@@ -38,6 +38,10 @@ u64 proc_memory(void);
 /* Bytes that this process may use: the control group's limit, else the machine's memory. */
 u64 proc_memory_limit(void);
 
+/* Nanoseconds of processor time that a process has used, all its threads; 0 = not known. It stands
+ * still while the process does. */
+u64 proc_work(int pid);
+
 /* Whether a descriptor is a terminal. */
 bool proc_is_tty(int fd);
 

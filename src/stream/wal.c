@@ -81,6 +81,7 @@ struct Wal {
     i64 space_at;    /* monotonic time of the last look at the device, 0 = never */
     u64 space_bytes; /* appended since */
     bool full;
+    bool refused; /* the last data record, for want of room */
     bool gate_closed;
     char gate_text[FAIL_TEXT_MAX];
 };
@@ -539,6 +540,18 @@ static Err check_space(Wal *w, u64 need)
                 w->path, (unsigned long long)w->options.reserve);
 }
 
+/* Whether a data record may be taken. Control records are small, and without them nothing would
+ * ever be let go: what is kept back is kept for them too. */
+static Err check_room(Wal *w, u64 used, u64 need)
+{
+    if (w->options.size_max && w->closed_size + used + need > w->options.size_max)
+        return fail(E_LIMIT,
+                    "log %s: maxLogSize of %llu bytes is reached: nothing is taken until an "
+                    "interval is written",
+                    w->path, (unsigned long long)w->options.size_max);
+    return check_space(w, need);
+}
+
 Err wal_append(Wal *w, WalRecord *r)
 {
     Err err = check_gate(w);
@@ -549,13 +562,11 @@ Err wal_append(Wal *w, WalRecord *r)
                     "log %s: a record of %llu bytes with a name of %llu bytes is too large",
                     w->path, (unsigned long long)r->size, (unsigned long long)r->table.size);
     u64 need = WAL_RECORD_HEADER + payload_of(r), used = w->end - w->first + WAL_FILE_HEADER;
-    if (w->options.size_max && w->closed_size + used + need > w->options.size_max)
-        return fail(E_LIMIT,
-                    "log %s: maxLogSize of %llu bytes is reached: nothing is taken until an "
-                    "interval is written",
-                    w->path, (unsigned long long)w->options.size_max);
-    err = check_space(w, need);
-    if (err) return err;
+    if (r->kind == WAL_DATA) {
+        err = check_room(w, used, need);
+        w->refused = err != E_OK;
+        if (err) return err;
+    }
     if (need > w->size - used) {
         err = roll(w, MAX(w->options.file_size, WAL_FILE_HEADER + need));
         if (err) return err;
@@ -599,6 +610,8 @@ u64 wal_oldest(const Wal *w) { return files_of(w)[0].first; }
 u64 wal_size(const Wal *w) { return w->closed_size + w->end - w->first + WAL_FILE_HEADER; }
 
 u64 wal_syncs(const Wal *w) { return w->syncs; }
+
+bool wal_refused(const Wal *w) { return w->refused && file_count(w) > 1; }
 
 Err wal_trim(Wal *w, u64 position)
 {

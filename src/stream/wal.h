@@ -62,9 +62,9 @@ typedef struct Wal Wal;
 
 typedef struct {
     u64 file_size; /* bytes of a log file, 1 MiB to 16 GiB, 0 = 64 MiB */
-    u64 size_max;  /* bytes of all log files: beyond it wal_append is E_LIMIT ("maxLogSize"), 0 =
+    u64 size_max;  /* bytes of all log files: beyond it a data record is E_LIMIT ("maxLogSize"), 0 =
                       none */
-    u64 reserve;   /* free bytes of the device below which wal_append is E_FULL, 0 = 64 MiB */
+    u64 reserve;   /* free bytes of the device below which a data record is E_FULL, 0 = 64 MiB */
     bool relaxed;  /* do not sync before acknowledging: sync happens within relaxed_ms */
     u32 relaxed_ms;
 } WalOptions;
@@ -97,6 +97,10 @@ u64 wal_oldest(const Wal *w);
 /* Bytes of all log files; counters since start. */
 u64 wal_size(const Wal *w);
 u64 wal_syncs(const Wal *w);
+
+/* Whether the last data record was refused for want of room (size_max, reserve) while there are
+ * older log files that a later watermark would let go. */
+bool wal_refused(const Wal *w);
 
 /* Removes (recycles) log files that end at or before `position`; never the newest. */
 MUST_USE Err wal_trim(Wal *w, u64 position);

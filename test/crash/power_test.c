@@ -331,7 +331,7 @@ static void a_power_cut_after_a_kill_loses_nothing(void **state)
     make_folder();
     for (u64 i = 0; i < COUNT_OF(steps); i++) {
         bool met = true;
-        for (u64 k = 1 + i; met; k += stride) {
+        for (u64 k = 1; met; k += k < 12 ? 1 : stride) {
             u64 from = 0;
             Disk *d = record_killed(steps[i], k, &from, &met);
             cut_after(d, from, k, &t);

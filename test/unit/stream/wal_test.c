@@ -44,8 +44,8 @@ static void records_come_back_as_they_went(void **state)
     kit_remove(dir);
 }
 
-/* Every room that can be left at the end of a file: none, too little for an END, just enough, more.
- */
+/* Every room that can be left at the end of a file: none, too little for an END, just enough,
+ * more. */
 static void files_end_at_every_remainder(void **state)
 {
     (void)state;
@@ -201,11 +201,15 @@ static void the_log_is_bounded(void **state)
     assert_int_equal(fail_last(), E_LIMIT);
     assert_non_null(strstr(fail_text(), "maxLogSize"));
     assert_true(n > 55 && n < 63);
+    assert_true(wal_refused(w));
     assert_ok(wal_sync(w)); /* what was taken stays good */
     assert_true(wal_size(w) <= 3 * KIT_MIB && wal_size(w) > 2 * KIT_MIB);
+    assert_ok(kit_append(w, 6, 100, NULL)); /* a control record: else no interval could end */
+    assert_true(wal_refused(w));
     assert_ok(wal_trim(w, wal_end(w)));
     assert_true(wal_size(w) < KIT_MIB);
     assert_ok(kit_append(w, n, 50000, NULL));
+    assert_false(wal_refused(w));
     assert_ok(wal_close(w));
     /* Space of the device: nobody has an exabyte. */
     o = (WalOptions){.file_size = KIT_MIB, .reserve = 1ull << 60};
@@ -215,6 +219,7 @@ static void the_log_is_bounded(void **state)
     assert_err(E_FULL, kit_append(w, 0, 1, NULL));
     assert_err(E_FULL, kit_append(w, 0, 1, NULL));
     assert_int_equal(wal_end(w), end);
+    assert_ok(kit_append(w, 6, 1, NULL));
     assert_ok(wal_sync(w));
     assert_ok(wal_close(w));
     kit_remove(dir);

@@ -307,7 +307,7 @@ static Disk *record_killed(u64 step, u64 k, u64 *from, bool *met)
     *from = disk_events(tape);
     fault_arm(FAULT_ERROR, k, true, EIO);
     Err err = do_step(&l, USUAL[step]);
-    *met = fault_count() >= k;
+    *met = err != E_OK || fault_count() >= k; /* a start that fails has reset the count */
     life_drop(&l);
     err = do_step(&l, START);
     for (u64 i = step + (USUAL[step] == START), more = 0; more < 6 && err == E_OK; i++, more++) {

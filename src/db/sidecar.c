@@ -62,31 +62,56 @@ done:
     return err;
 }
 
-Err sidecar_write(const char *part, SumList *l, u32 *crc)
+Err sidecar_write(const char *part, SumList *l, u32 *crc, File *keep)
 {
     Err err = E_OK;
     Arena scratch = {0};
     Buf b = {.size_max = BOUND_MANIFEST_MAX};
-    File f = FILE_NONE;
     char *path = sidecar_path(&scratch, part);
 
+    *keep = FILE_NONE;
     sum_list_sort(l);
     TRY(buf_text(&b, "siltstone-sums 1\n"));
     for (u32 i = 0; i < l->count; i++)
         TRY(put_file(&b, &l->files[i]));
     TRY(lines_put_end(&b, 0, crc));
-    err = file_open(&f, path, FILE_CREATE);
+    err = file_open(keep, path, FILE_CREATE);
     if (err == E_EXISTS) {
         TRY(dir_unlink(path));
-        err = file_open(&f, path, FILE_CREATE);
+        err = file_open(keep, path, FILE_CREATE);
     }
-    if (err != E_OK) goto done;
-    TRY(file_write(&f, b.data, b.size, 0));
-    TRY(file_sync(&f));
+    if (err == E_OK) err = file_write(keep, b.data, b.size, 0);
+done:
+    if (err != E_OK) file_drop(keep);
+    buf_free(&b);
+    arena_free(&scratch);
+    return err;
+}
+
+/* What is synced at once: a file, then folders. */
+typedef struct {
+    File *file;
+    const char *folders[2];
+} Seal;
+
+static Err sync_one(void *arg, u64 i)
+{
+    const Seal *s = arg;
+    return i == 0 ? file_sync(s->file) : dir_sync(s->folders[i - 1]);
+}
+
+Err sidecar_seal(const char *part, SumList *l, u32 *crc)
+{
+    Err err = E_OK;
+    Arena scratch = {0};
+    File f = FILE_NONE;
+    const char *day = arena_text(&scratch, part, (u64)(strrchr(part, '/') - part));
+    TRY(sidecar_write(part, l, crc, &f));
+    Seal seal = {&f, {part, day}};
+    TRY(pool_run(1 + COUNT_OF(seal.folders), 1 + COUNT_OF(seal.folders), sync_one, &seal));
     TRY(file_close(&f));
 done:
     file_drop(&f);
-    buf_free(&b);
     arena_free(&scratch);
     return err;
 }

@@ -15,6 +15,7 @@
 
 #include "base/sum.h"
 #include "db/view.h"
+#include "os/file.h"
 
 /* What is wrong with one file of a part. */
 typedef struct {
@@ -30,10 +31,13 @@ typedef struct {
 /* The file's path, in the arena. */
 char *sidecar_path(Arena *a, const char *part);
 
-/* Writes and syncs the sidecar of a part's folder (replacing what a try that failed left there);
- * *crc is what the part's line says. The caller syncs the folder it stands in before anything names
- * it. */
-MUST_USE Err sidecar_write(const char *part, SumList *l, u32 *crc);
+/* Writes the sidecar of a part's folder (replacing what a try that failed left there) and leaves it
+ * open for the caller to sync, with the folder it stands in. *crc is what the part's line says. */
+MUST_USE Err sidecar_write(const char *part, SumList *l, u32 *crc, File *keep);
+
+/* The same, and makes it durable together with the part: syncs the file, the part's folder (whose
+ * tables are durable) and the one that both stand in, all at once. */
+MUST_USE Err sidecar_seal(const char *part, SumList *l, u32 *crc);
 
 /* Reads it. E_CORRUPT when it is missing, altered, or not the one that `crc` is of. */
 MUST_USE Err sidecar_read(const char *part, u32 crc, SumList *l);

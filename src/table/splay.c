@@ -323,12 +323,14 @@ done:
 /* The folders of several tables. */
 typedef struct {
     SplayOut *const *outs;
+    u64 count;
+    const SplayMore *more; /* whose folders come behind */
 } Folders;
 
 static Err sync_folder(void *arg, u64 i)
 {
     const Folders *f = arg;
-    return dir_sync(f->outs[i]->path);
+    return dir_sync(i < f->count ? f->outs[i]->path : f->more->folders[i - f->count]);
 }
 
 /* Completes all columns, so that what is left of them is compressed together. */
@@ -365,10 +367,12 @@ done:
     return err;
 }
 
-Err splay_out_finish_all(SplayOut *const *outs, u64 count)
+Err splay_out_finish_all(SplayOut *const *outs, u64 count, const SplayMore *more)
 {
     Err err = E_OK;
-    u64 files = 0;
+    static const SplayMore none;
+    if (more == NULL) more = &none;
+    u64 files = more->file_count;
     for (u64 i = 0; i < count; i++)
         files += files_of(outs[i]);
     File *keep = malloc((files + 1) * sizeof *keep);
@@ -380,11 +384,12 @@ Err splay_out_finish_all(SplayOut *const *outs, u64 count)
         keep[i] = FILE_NONE;
     TRY(seal_all(outs, count));
     TRY(write_all(outs, count, keep));
-    TRY(sync_all(keep, files));
-    Folders folders = {outs};
-    TRY(pool_run(count, SYNC_THREADS, sync_folder, &folders));
     for (u64 i = 0; i < count; i++)
         TRY(give_sums(outs[i]));
+    if (more->file_count > 0) TRY(more->write(more->arg, keep + files - more->file_count));
+    TRY(sync_all(keep, files));
+    Folders folders = {outs, count, more};
+    TRY(pool_run(count + more->folder_count, SYNC_THREADS, sync_folder, &folders));
 done:
     for (u64 i = 0; i < files; i++)
         file_drop(&keep[i]);
@@ -394,7 +399,7 @@ done:
     return err;
 }
 
-Err splay_out_finish(SplayOut *out) { return splay_out_finish_all(&out, 1); }
+Err splay_out_finish(SplayOut *out) { return splay_out_finish_all(&out, 1, NULL); }
 
 void splay_out_drop(SplayOut *out)
 {

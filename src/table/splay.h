@@ -52,9 +52,19 @@ MUST_USE Err splay_out_deflate(SplayOut *out);
  * folder's name is durable only after the caller synced its parent. */
 MUST_USE Err splay_out_finish(SplayOut *out);
 
+/* What is made durable together with tables: files that `write` makes once the checksums of all
+ * tables are known (it leaves them open in files[0..file_count)), and folders. */
+typedef struct {
+    u32 file_count, folder_count;
+    const char *const *folders;
+    Err (*write)(void *arg, File *files);
+    void *arg;
+} SplayMore;
+
 /* The same for several tables at once: all files of all of them are written before the first is
- * synced, so that tables of one part cost little more than one. On failure all are given up. */
-MUST_USE Err splay_out_finish_all(SplayOut *const *outs, u64 count);
+ * synced, so that tables of one part cost little more than one. On failure all are given up.
+ * `more` (NULL = nothing) is synced in the same go. */
+MUST_USE Err splay_out_finish_all(SplayOut *const *outs, u64 count, const SplayMore *more);
 
 /* Gives up on a failure path; idempotent. */
 void splay_out_drop(SplayOut *out);

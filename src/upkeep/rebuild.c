@@ -39,11 +39,6 @@ Err rebuild_path(const Root *r, const Part *p, u64 view, Arena *a, char **path)
     return fail(E_LIMIT, "%s: there is no name left for a new version", p->path);
 }
 
-static char *parent_of(Arena *a, const char *path)
-{
-    return arena_text(a, path, (u64)(strrchr(path, '/') - path));
-}
-
 static bool is_damaged(const SidecarDamage *d, u32 count, const char *name)
 {
     for (u32 i = 0; i < count; i++)
@@ -108,9 +103,7 @@ static Err seal(const Part *p, const char *path, SumList *l, Part *fresh)
     fresh->summed = true;
     for (u32 i = 0; i < p->table_count; i++)
         TRY(dir_sync(dir_join(&scratch, path, p->tables[i].name, NULL)));
-    TRY(sidecar_write(path, l, &fresh->sums));
-    TRY(dir_sync(path));
-    TRY(dir_sync(parent_of(&scratch, path)));
+    TRY(sidecar_seal(path, l, &fresh->sums));
     TRY(sidecar_verify(fresh, 0));
 done:
     arena_free(&scratch);

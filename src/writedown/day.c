@@ -382,10 +382,8 @@ static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOption
         p->tables[p->table_count] = *table;
         p->tables[p->table_count++].opened = NULL;
     }
-    TRY(sidecar_write(p->path, &sums, &p->sums));
+    TRY(sidecar_seal(p->path, &sums, &p->sums));
     p->summed = true;
-    TRY(dir_sync(p->path));
-    TRY(dir_sync(arena_text(a, p->path, (u64)(strrchr(p->path, '/') - p->path))));
     TRY(sidecar_verify(p, o->threads));
 done:
     sum_list_free(&sums);

@@ -67,6 +67,7 @@ struct Interval {
     /* while it is staged */
     const JobSignal *signal;
     const char *main_path, *late_path;
+    u32 main_crc, late_crc; /* of their sidecars */
     Arena *result_memory;
 };
 
@@ -409,18 +410,49 @@ static Err stage_task(void *arg, u64 at)
     return h->run_count > 0 ? stage_runs(i, h) : stage_memory(i, h);
 }
 
-/* Ends and syncs everything that was written from memory, in one pass over all files: all are on
- * their way to the device before the first is waited for. */
+/* Writes the checksums of a part's files beside it. */
+static Err write_sums(const Interval *i, bool late, u32 *crc, File *keep)
+{
+    Err err = E_OK;
+    SumList sums = {0};
+    for (u32 t = 0; t < i->table_count; t++)
+        TRY(sum_list_join(&sums, late ? &i->tables[t].late_sums : &i->tables[t].main_sums, NULL));
+    TRY(sidecar_write(late ? i->late_path : i->main_path, &sums, crc, keep));
+done:
+    sum_list_free(&sums);
+    return err;
+}
+
+static Err write_all_sums(void *arg, File *files)
+{
+    Interval *i = arg;
+    Err err = i->main_path == NULL ? E_OK : write_sums(i, false, &i->main_crc, files++);
+    if (err == E_OK && i->late_path != NULL) err = write_sums(i, true, &i->late_crc, files);
+    return err;
+}
+
+/* Ends and syncs everything that was written from memory, and the checksums, in one pass over all
+ * files: all are on their way to the device before the first is waited for; then all folders. */
 static Err finish_tables(Interval *i, Arena *a)
 {
     SplayOut **outs = arena_alloc(a, (2 * (u64)i->table_count + 1) * sizeof(SplayOut *));
     u64 count = 0;
+    const char *folders[4];
+    const char *const paths[2] = {i->main_path, i->late_path};
+    SplayMore more = {.folders = folders, .write = write_all_sums, .arg = i};
     for (u32 t = 0; t < i->table_count; t++) {
         if (i->tables[t].run_count > 0) continue;
         if (i->main_path != NULL) outs[count++] = &i->tables[t].main_out;
         if (i->late_path != NULL) outs[count++] = &i->tables[t].late_out;
     }
-    Err err = splay_out_finish_all(outs, count);
+    for (u32 k = 0; k < 2; k++) {
+        if (paths[k] == NULL) continue;
+        more.file_count++;
+        folders[more.folder_count++] = paths[k];
+        folders[more.folder_count++] =
+            arena_text(a, paths[k], (u64)(strrchr(paths[k], '/') - paths[k]));
+    }
+    Err err = splay_out_finish_all(outs, count, &more);
     for (u32 t = 0; err == E_OK && t < i->table_count; t++) {
         if (i->tables[t].run_count > 0) continue;
         i->tables[t].main.bytes = i->main_path == NULL ? 0 : i->tables[t].main_out.bytes;
@@ -479,41 +511,18 @@ static Err sync_days(const Root *r)
     return err;
 }
 
-/* One of the names to be made durable after all files are. */
-static Err sync_name(void *arg, u64 i)
-{
-    const char *const *folders = arg;
-    return dir_sync(folders[i]);
-}
-
-/* Writes the checksums of a part's files beside it and makes all names durable: those of tables in
- * the part, and of part and checksums in the day. Then reads everything back. */
-static Err seal_part(const Interval *i, Part *p)
-{
-    Err err = E_OK;
-    Arena scratch = {0};
-    SumList sums = {0};
-    for (u32 t = 0; t < i->table_count; t++)
-        TRY(sum_list_join(&sums, p->late ? &i->tables[t].late_sums : &i->tables[t].main_sums,
-                          NULL));
-    TRY(sidecar_write(p->path, &sums, &p->sums));
-    p->summed = true;
-    const char *day = arena_text(&scratch, p->path, (u64)(strrchr(p->path, '/') - p->path));
-    const char *folders[2] = {p->path, day};
-    TRY(pool_run(2, 2, sync_name, folders));
-    TRY(sidecar_verify(p, i->options.threads));
-done:
-    sum_list_free(&sums);
-    arena_free(&scratch);
-    return err;
-}
-
+/* Describes a part that was made durable, and reads it back. */
 static Err add_part(const Interval *i, Arena *a, JobResult *result, const char *path, i32 day,
                     bool late)
 {
     Part *p = &result->parts[result->part_count++];
-    *p = (Part){
-        .kind = PART_INTERVAL, .day = day, .made = i->signal->seq, .path = path, .late = late};
+    *p = (Part){.kind = PART_INTERVAL,
+                .day = day,
+                .made = i->signal->seq,
+                .path = path,
+                .late = late,
+                .summed = true,
+                .sums = late ? i->late_crc : i->main_crc};
     p->table_count = i->table_count;
     p->tables = arena_array(a, PartTable, i->table_count);
     for (u32 t = 0; t < i->table_count; t++) {
@@ -521,7 +530,7 @@ static Err add_part(const Interval *i, Arena *a, JobResult *result, const char *
         result->rows += p->tables[t].rows;
         result->bytes += p->tables[t].bytes;
     }
-    return seal_part(i, p);
+    return sidecar_verify(p, i->options.threads);
 }
 
 /* Tables with runs spill what they still hold, so that they are runs alone; then all symbols are

@@ -19,7 +19,7 @@ static void publish_parts(Kit *k, u32 count)
         kit_write(dir_join(&k->memory, parts[i].path, "trade", "price", NULL), bytes, sizeof bytes);
         parts[i].tables[0].bytes = sizeof bytes + 12; /* with what kit_stage made */
         KIT_OK(sidecar_sum_table(parts[i].path, "trade", &l));
-        KIT_OK(sidecar_write(parts[i].path, &l, &parts[i].sums));
+        KIT_OK(sidecar_seal(parts[i].path, &l, &parts[i].sums));
         parts[i].summed = i != 1;
         sum_list_free(&l);
     }

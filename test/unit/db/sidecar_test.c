@@ -31,7 +31,7 @@ static Part make_part(Kit *k)
     kit_write(dir_join(&k->memory, folder, "none", NULL), bytes, 0);
     KIT_OK(sidecar_sum_table(p.path, "trade", &l));
     assert_int_equal(l.count, 4);
-    KIT_OK(sidecar_write(p.path, &l, &p.sums));
+    KIT_OK(sidecar_seal(p.path, &l, &p.sums));
     p.summed = true;
     sum_list_free(&l);
     return p;

@@ -179,7 +179,7 @@ static void several_tables_end_together(void **state)
     ok(splay_out_open(&one, kit_path("one"), &trade, PLACE_ORD, 20));
     ok(splay_out_open(&two, kit_path("two"), &trade, PLACE_ORD, 0));
     ok(splay_out_batch(&one, &b, NULL, 20, &d));
-    ok(splay_out_finish_all(outs, 2));
+    ok(splay_out_finish_all(outs, 2, NULL));
     for (u32 i = 0; i < 2; i++) {
         Splay s;
         const Column *c;

@@ -418,7 +418,7 @@ Err dir_copy(const char *from, const char *to)
     TRY(file_sync(&out));
     TRY(file_close(&out));
 done:
-    if (err != E_OK && out.fd >= 0) (void)unlink(to);
+    if (err != E_OK && out.fd >= 0 && unlink(to) == 0) tell(FAULT_UNLINK, to, NULL);
     file_drop(&in);
     file_drop(&out);
     free(block);
@@ -428,8 +428,10 @@ done:
 Err dir_share(const char *from, const char *to, bool *copied)
 {
     *copied = false;
-    if (!refused("link", to) && linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0)
+    if (!refused("link", to) && linkat(AT_FDCWD, from, AT_FDCWD, to, AT_SYMLINK_FOLLOW) == 0) {
+        tell(FAULT_LINK, from, to);
         return E_OK;
+    }
     if (errno != EXDEV && errno != EMLINK && errno != EPERM && errno != EOPNOTSUPP)
         return failed(to, "make hard link");
     *copied = true;

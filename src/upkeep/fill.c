@@ -3,7 +3,7 @@
  * never lists a column that is not there.
  *
  *     write venue, venue#, ...    synced
- *     rename .d to .d.before
+ *     rename .d to .d.before      synced
  *     write .d.tmp, rename to .d
  *
  * Taking back goes the other way: `.d.before` over `.d` if it is there, then the columns. A stop
@@ -126,6 +126,7 @@ Err fill_columns(const char *path, InspectTable *t)
     TRY(file_open(&old, names, FILE_READ));
     TRY(file_size(&old, &before));
     TRY(dir_rename(names, dir_join(&a, path, ".d.before", NULL)));
+    TRY(dir_sync(path)); /* else a power cut may keep only the new one */
     TRY(write_names(names, t->schema, &after));
     TRY(dir_sync(path));
     t->bytes += after - before;

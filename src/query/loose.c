@@ -21,6 +21,16 @@
 #define DOMAIN_NAME "sym" /* when the source does not say */
 #define LOOSE_EDGES 2     /* filters at most: where a request begins, and where it ends */
 
+/* A domain by name, for symbols that stand in lists. */
+static const Domain *find_loaded(void *arg, const char *name)
+{
+    const Plan *p = arg;
+    if (strcmp(name, p->domain_name) == 0) return &p->loaded[0];
+    for (u32 i = 0; i < p->more_count; i++)
+        if (strcmp(name, p->more_domains[i]) == 0) return &p->loaded[i + 1];
+    return NULL;
+}
+
 Err loose_make(Plan *p, const QuerySource *s)
 {
     Err err = E_OK;
@@ -32,6 +42,11 @@ Err loose_make(Plan *p, const QuerySource *s)
         TRY(opened_more_names(s->cache, i, s->more[i], &p->more[i]));
         p->more_count++;
     }
+    p->domains = (DomainSet){.find = find_loaded, .arg = p};
+    p->loaded = arena_array(p->arena, Domain, p->more_count + 1);
+    p->loaded[0] = (Domain){.count = p->names->count, .ids = p->names->ids};
+    for (u32 i = 0; i < p->more_count; i++)
+        p->loaded[i + 1] = (Domain){.count = p->more[i]->count, .ids = p->more[i]->ids};
     p->nulls = arena_array(p->arena, void *, p->slot_count + 1);
     for (u32 i = 0; i < p->slot_count; i++) {
         int type = schema_memory_type(&p->schema->columns[p->slots[i]]);
@@ -259,6 +274,7 @@ ScanColumn loose_take(const Plan *p, u32 slot, Opened *o)
 {
     ScanColumn c = scan_of_part(&p->schema->columns[p->slots[slot]], o, false);
     (void)names_of(p, &o->column, &c.names);
+    c.domains = &p->domains;
     return c;
 }
 
@@ -293,6 +309,7 @@ static Err open_column(const Plan *p, ScanPiece *piece, u32 slot)
     if (err == E_NOT_FOUND) return open_absent(p, piece, slot, column->name);
     if (err != E_OK) return err;
     piece->cols[slot] = scan_of_part(column, o, true);
+    piece->cols[slot].domains = &p->domains;
     if (names_of(p, &o->column, &piece->cols[slot].names)) return E_OK;
     return fail(E_CORRUPT, "%s/%s/%s: its domain %s is not there (P-18)", piece->part->path,
                 piece->table->name, column->name, o->column.domain);

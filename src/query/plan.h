@@ -44,6 +44,8 @@ typedef struct {
     u32 more_count; /* other domains */
     const char *const *more_domains;
     Names **more;
+    Domain *loaded;    /* all of them, the plan's own first: for symbols in lists */
+    DomainSet domains; /* the same by name */
 } Plan;
 
 /* Makes the plan of a request; on failure nothing is held. */

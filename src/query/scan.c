@@ -218,7 +218,7 @@ Err scan_append(const ScanColumn *c, const Names *names, u64 row, Vec *out)
     const Column *file = c->form == SCAN_FILE ? &c->opened->column : NULL;
     if (c->form == SCAN_CONST) return vec_append_null(out, 1);
     Domain known = {.count = names->count, .ids = names->ids};
-    DomainSet domains = domain_alone(&known);
+    DomainSet domains = c->domains != NULL ? *c->domains : domain_alone(&known);
     if (file != NULL) TRY(column_need(file, row, row + 1));
     if (file == NULL || !scan_is_loose(c->type)) {
         err = scan_row(c, row, &elements, &count);

@@ -39,12 +39,13 @@ typedef struct {
     int type; /* in memory: QT_ENUM for symbols */
     u32 width;
     const void *data;
-    const Vec *vec;       /* SCAN_VEC */
-    Opened *opened;       /* of a part */
-    const Column *zipped; /* its rows are inflated when they are asked for; else NULL */
-    bool own;             /* the query's own, not yet the cache's */
-    const Names *names;   /* its domain when that is not the plan's; else NULL */
-    void *block;          /* SCAN_CONST: its elements when they are the column's own */
+    const Vec *vec;           /* SCAN_VEC */
+    Opened *opened;           /* of a part */
+    const Column *zipped;     /* its rows are inflated when they are asked for; else NULL */
+    bool own;                 /* the query's own, not yet the cache's */
+    const Names *names;       /* its domain when that is not the plan's; else NULL */
+    const DomainSet *domains; /* of symbols in lists when the plan has several; else NULL */
+    void *block;              /* SCAN_CONST: its elements when they are the column's own */
 } ScanColumn;
 
 typedef struct {

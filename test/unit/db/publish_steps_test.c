@@ -84,14 +84,15 @@ static char *names_after(Kit *k, const View *v, const Step *s)
     return kit_names(k, &next);
 }
 
-/* Start, stage, commit, sweep: the whole life of one view. Files of parts are made outside os/,
- * uncounted. */
+/* Start, sweep, stage, commit, sweep: the whole life of one view, which forgets what the life
+ * before it has swept. Files of parts are made outside os/, uncounted. */
 static Err live(Kit *k)
 {
     Step s;
     Sweep sweep;
     Err err = kit_start(k);
     if (err != E_OK) return err;
+    TRY(kit_sweep(k, UINT64_MAX, &sweep));
     next_step(k, &s);
     const char *paths[2] = {s.add[0].path, s.c.add_count > 1 ? s.add[1].path : NULL};
     if (s.stage) TRY(publish_stage_begin(&k->root, "day", paths, s.c.add_count));
@@ -205,7 +206,7 @@ static void stopped_anywhere(u32 tiers)
     }
     print_message("# %u tier: %" PRIu64 " points, 0 failures (%" PRIu64 " with the new view)\n",
                   tiers, points, commits);
-    assert_true(points > 150);
+    assert_true(points > 120);
     assert_true(commits > 30);
     kit_end(&k);
 }

@@ -2,24 +2,9 @@
  * column_out: writing a column file front to back. Reading is column.c.
  *
  * Elements go to a BlockOut, which compresses them when it was told to, in pieces small enough for
- * the first cache level. Each piece is looked at while it is there, to learn which attribute the
- * file may carry:
- *
- *     wanted              watched                                    ends as
- *     SORTED, plain       each element against the one before        SORTED or NONE
- *     PARTED, plain       the same                                   SORTED or NONE
- *     SORTED, enum        names, at each change of value             SORTED or NONE
- *     PARTED, enum        runs; a value that comes back ends it      PARTED or NONE
- *     UNIQUE, enum        the same, and each run has one row         PARTED or NONE
- *     GROUPED, enum       indices are kept                           GROUPED or NONE
- *
- * `attr` holds what the file may still carry; it only ever falls to NONE, and watching ends when it
- * does. The header is written in front as it is foreseen (the wanted attribute, the hinted count),
- * and patched at the end with what came true.
- *
- * Order of guids is not watched: how kdb+ orders them is not documented, and a column without
- * attribute is always correct. Values that come back are found with one bit a domain index (indices
- * are dense).
+ * the first cache level. Each piece is looked at while it is there (column_watch.c), to learn which
+ * attribute the file may carry. The header is written in front as it is foreseen (the wanted
+ * attribute, the hinted count), and patched at the end with what came true.
  *
  * States: open -> (rows) -> column_seal: the bytes are complete -> column_end: the files are
  * closed.
@@ -27,7 +12,7 @@
 #include "column/column.h"
 
 #include "base/bounds.h"
-#include "column/attr.h"
+#include "column/column_watch.h"
 #include "column/header.h"
 #include "column/mixed.h"
 #include "column/nested.h"
@@ -38,7 +23,6 @@
 #include <stdlib.h>
 
 #define PIECE_BYTES (32ull << 10)
-#define GROUPED_MAX (1ull << 27)
 #define PAYLOAD_MAX (1ull << 40)
 #define DOMAIN_NAME "sym"
 #define NAMES_HEAD  8
@@ -46,9 +30,7 @@
 
 struct ColumnOut {
     int type;
-    int wanted; /* attribute asked for */
-    int attr;   /* attribute that the rows so far allow */
-    u64 width;  /* bytes of an element as it is appended; references of lists */
+    u64 width; /* bytes of an element as it is appended; references of lists */
     u64 rows;
     u64 rows_hint;
     bool old;    /* the forms before kdb+ 3.6 */
@@ -57,22 +39,11 @@ struct ColumnOut {
     char *path;
     char domain[COLUMN_DOMAIN_MAX];
     CodecChoice codec;
-    Sum *sums;        /* of the three files; NULL = nobody wants them */
-    BlockOut *file;   /* nested: NULL until the first row */
-    NestedOut nested; /* nested: the same file, and the heap */
-    u64 elements;     /* old lists: so far */
-    u8 last[16];      /* the element before, when rows > 0 */
-    i64 *keys;        /* runs: their values, and where they begin (offs has one entry more) */
-    i64 *offs;
-    u64 run_count, run_room;
-    u64 *seen; /* one bit a domain index that had a run */
-    u64 seen_words;
-    bool null_seen;
-    i64 *held; /* grouped: all indices */
-    u64 held_room;
-    const i32 *ids; /* names of indices (column_out_names) */
-    i32 id_count;
-    i32 last_id; /* sorted enumeration: the symbol before */
+    Sum *sums;         /* of the three files; NULL = nobody wants them */
+    BlockOut *file;    /* nested: NULL until the first row */
+    NestedOut nested;  /* nested: the same file, and the heap */
+    u64 elements;      /* old lists: so far */
+    ColumnWatch watch; /* not of lists */
 };
 
 /* A list column: of vectors of one type, of symbols, or mixed. */
@@ -81,21 +52,7 @@ static bool is_nested(const ColumnOut *out)
     return out->type == QT_LIST || out->type > QT_NESTED;
 }
 
-static bool watches_runs(const ColumnOut *out)
-{
-    return out->type == QT_ENUM && (out->attr == ATTR_PARTED || out->attr == ATTR_UNIQUE);
-}
-
 /* ---- opening */
-
-/* What may come of a wish, before any row is known. */
-static int first_attr(int type, int wanted)
-{
-    if (type == QT_LIST || type > QT_NESTED) return ATTR_NONE;
-    if (type == QT_ENUM) return wanted;
-    bool ascending = wanted == ATTR_SORTED || wanted == ATTR_PARTED;
-    return ascending && type != QT_GUID ? ATTR_SORTED : ATTR_NONE;
-}
 
 static u64 header_size(const ColumnOut *out)
 {
@@ -105,7 +62,7 @@ static u64 header_size(const ColumnOut *out)
 
 int column_out_attr(const ColumnOut *out)
 {
-    return out->attr == ATTR_UNIQUE ? ATTR_PARTED : out->attr;
+    return out->watch.attr == ATTR_UNIQUE ? ATTR_PARTED : out->watch.attr;
 }
 
 static void fill_header(const ColumnOut *out, u8 page[HEADER_PAGE_SIZE], u64 rows)
@@ -153,10 +110,9 @@ Err column_create(ColumnOut **result, const char *path, int type, int attr, u64 
     ColumnOut *out = calloc(1, sizeof *out);
     if (out == NULL) return fail(E_MEMORY, "%s: no memory to write it", path);
     out->type = type;
-    out->wanted = attr;
-    out->attr = first_attr(type, attr);
     out->width = is_nested(out) ? 8 : type_disk_width(type);
     out->rows_hint = rows_hint;
+    column_watch_init(&out->watch, type, attr, out->width, rows_hint);
     memcpy(out->domain, DOMAIN_NAME, sizeof DOMAIN_NAME);
     out->path = strdup(path);
     if (out->path == NULL) TRY(fail(E_MEMORY, "%s: no memory to write it", path));
@@ -206,8 +162,8 @@ Err column_out_old(ColumnOut *out)
 
 void column_out_names(ColumnOut *out, const i32 *ids, i32 count)
 {
-    out->ids = ids;
-    out->id_count = count;
+    out->watch.ids = ids;
+    out->watch.id_count = count;
 }
 
 /* The name of a companion, in a buffer of BOUND_PATH_MAX bytes. */
@@ -255,165 +211,12 @@ static Err begin(ColumnOut *out)
     return block_out_write(out->file, page, header_size(out));
 }
 
-/* ---- watching */
-
-/* Stops watching: the column gets no attribute. */
-static void give_up(ColumnOut *out)
-{
-    out->attr = ATTR_NONE;
-    free(out->keys);
-    free(out->offs);
-    free(out->seen);
-    free(out->held);
-    out->keys = out->offs = out->held = NULL;
-    out->seen = NULL;
-    out->run_count = out->run_room = out->seen_words = out->held_room = 0;
-}
-
-static Err no_memory(const ColumnOut *out)
-{
-    return fail(E_MEMORY, "%s: no memory for its index", out->path);
-}
-
-/* Marks an index as met; *again tells whether it was. */
-static Err mark_seen(ColumnOut *out, i64 index, bool *again)
-{
-    if (index < 0) {
-        *again = out->null_seen || index != Q_NULL_LONG;
-        out->null_seen = true;
-        return E_OK;
-    }
-    u64 word = (u64)index / 64, bit = 1ull << ((u64)index % 64);
-    if ((u64)index >= BOUND_SYMBOLS_MAX) {
-        *again = true; /* no index of a domain: such a column gets no attribute */
-        return E_OK;
-    }
-    if (word >= out->seen_words) {
-        u64 words = MAX(MAX(word + 1, out->seen_words * 2), 64);
-        u64 *seen = realloc(out->seen, words * sizeof *seen);
-        if (seen == NULL) return no_memory(out);
-        memset(seen + out->seen_words, 0, (words - out->seen_words) * sizeof *seen);
-        out->seen = seen;
-        out->seen_words = words;
-    }
-    *again = (out->seen[word] & bit) != 0;
-    out->seen[word] |= bit;
-    return E_OK;
-}
-
-/* Begins a run at `row`. */
-static Err begin_run(ColumnOut *out, i64 index, u64 row)
-{
-    if (out->run_count == out->run_room) {
-        u64 room = MAX(out->run_room * 2, 64);
-        i64 *keys = realloc(out->keys, room * sizeof *keys);
-        if (keys == NULL) return no_memory(out);
-        out->keys = keys;
-        i64 *offs = realloc(out->offs, (room + 1) * sizeof *offs);
-        if (offs == NULL) return no_memory(out);
-        out->offs = offs;
-        out->run_room = room;
-    }
-    out->keys[out->run_count] = index;
-    out->offs[out->run_count++] = (i64)row;
-    return E_OK;
-}
-
-static Err watch_runs(ColumnOut *out, const u8 *piece, u64 count)
-{
-    i64 last = load_i64(out->last);
-    u64 i = 0;
-    if (out->rows == 0 && count > 0) last = ~load_i64(piece);
-    while (i < count) {
-        i64 index = load_i64(piece + i * 8);
-        if (index != last) {
-            bool again = false;
-            Err err = mark_seen(out, index, &again);
-            if (err == E_OK && !again) err = begin_run(out, index, out->rows + i);
-            if (err != E_OK) return err;
-            if (again) {
-                give_up(out);
-                return E_OK;
-            }
-            last = index;
-        } else if (out->wanted == ATTR_UNIQUE) {
-            give_up(out);
-            return E_OK;
-        }
-        i++;
-    }
-    return E_OK;
-}
-
-static Err hold(ColumnOut *out, const u8 *piece, u64 count)
-{
-    u64 need = out->rows + count;
-    if (need > GROUPED_MAX) {
-        give_up(out);
-        return E_OK;
-    }
-    if (need > out->held_room) {
-        u64 room =
-            MAX(MAX(need, out->held_room * 2), out->rows_hint < GROUPED_MAX ? out->rows_hint : 0);
-        i64 *held = realloc(out->held, room * sizeof *held);
-        if (held == NULL) return no_memory(out);
-        out->held = held;
-        out->held_room = room;
-    }
-    memcpy(out->held + out->rows, piece, count * 8);
-    return E_OK;
-}
-
-static bool names_ascend(i32 a, i32 b)
-{
-    return a == b || str_cmp(symbol_text(a), symbol_text(b)) <= 0;
-}
-
-/* Sorted enumeration, rows as indices: by the names, when they are known. */
-static bool indices_ascend(ColumnOut *out, const u8 *piece, u64 count)
-{
-    for (u64 i = 0; i < count; i++) {
-        i64 index = load_i64(piece + i * 8);
-        i32 id = 0;
-        if (index != Q_NULL_LONG) {
-            if (index < 0 || index >= out->id_count) return false;
-            id = out->ids[index];
-        }
-        if ((out->rows > 0 || i > 0) && !names_ascend(out->last_id, id)) return false;
-        out->last_id = id;
-    }
-    return true;
-}
-
-/* Sorted enumeration, rows as symbol ids. */
-static bool symbols_ascend(ColumnOut *out, const i32 *ids, const u32 *perm, u64 count)
-{
-    for (u64 i = 0; i < count; i++) {
-        i32 id = ids[perm != NULL ? perm[i] : i];
-        if ((out->rows > 0 || i > 0) && !names_ascend(out->last_id, id)) return false;
-        out->last_id = id;
-    }
-    return true;
-}
-
-/* Looks at a piece that was just put into the buffer, and counts it. `ordered`: its order was
- * looked at. */
+/* Looks at a piece that was just put into the buffer, and counts it. */
 static Err watch(ColumnOut *out, const u8 *piece, u64 count, bool ordered)
 {
-    Err err = E_OK;
-    if (count == 0) return E_OK;
-    if (out->attr == ATTR_SORTED && !ordered) {
-        bool good = out->type == QT_ENUM
-                        ? indices_ascend(out, piece, count)
-                        : attr_ascends(out->type, piece, count, out->rows == 0 ? NULL : out->last);
-        if (!good) give_up(out);
-    }
-    if (watches_runs(out)) err = watch_runs(out, piece, count);
-    if (out->type == QT_ENUM && out->attr == ATTR_GROUPED) err = hold(out, piece, count);
-    if (err != E_OK) return err;
-    memcpy(out->last, piece + (count - 1) * out->width, out->width);
-    out->rows += count;
-    return E_OK;
+    Err err = column_watch_rows(&out->watch, piece, count, ordered);
+    if (err == E_OK) out->rows += count;
+    return err;
 }
 
 /* ---- appending */
@@ -444,7 +247,7 @@ Err column_append(ColumnOut *out, const void *elements, u64 count)
     ASSERT(!is_nested(out));
     const u8 *from = elements;
     bool narrow = out->type == QT_ENUM && out->old;
-    u64 most = out->attr == ATTR_NONE ? (1ull << 20) / out->width : PIECE_BYTES / out->width;
+    u64 most = out->watch.attr == ATTR_NONE ? (1ull << 20) / out->width : PIECE_BYTES / out->width;
     Err err = begin(out);
     while (err == E_OK && count > 0) {
         u64 n = MIN(count, most);
@@ -532,7 +335,7 @@ Err column_append_symbols(ColumnOut *out, const i32 *ids, const i32 *map, const 
         err = piece_room(out, n, aside, &place);
         if (err != E_OK) break;
         pick_symbols(place, ids, map, perm, n);
-        if (out->attr == ATTR_SORTED && !symbols_ascend(out, ids, perm, n)) give_up(out);
+        column_watch_symbols(&out->watch, ids, perm, n);
         err = piece_done(out, place, n, true);
         if (perm != NULL)
             perm += n;
@@ -663,41 +466,16 @@ Err column_append_column(ColumnOut *out, const Column *c, const u32 *rows, u64 f
 
 /* ---- ending */
 
-/* The keys of an old enumeration in its width, in place. */
-static void narrow_keys(ColumnOut *out)
-{
-    u8 *narrow = (u8 *)out->keys;
-    for (u64 i = 0; i < out->run_count; i++) {
-        i64 key = out->keys[i];
-        store_u32(narrow + 4 * i, key == Q_NULL_LONG ? (u32)Q_NULL_INT : (u32)key);
-    }
-}
-
-static Err build_grouped(ColumnOut *out, Buf *b)
-{
-    u8 *narrow = (u8 *)out->held;
-    for (u64 i = 0; out->old && i < out->rows; i++) {
-        i64 index = out->held[i];
-        store_u32(narrow + 4 * i, index == Q_NULL_LONG ? (u32)Q_NULL_INT : (u32)index);
-    }
-    return attr_build_grouped(b, out->held, out->rows, !out->old);
-}
-
 static Err write_payload(ColumnOut *out)
 {
     Buf b = {.size_max = PAYLOAD_MAX};
     Err err = E_OK;
-    i64 none = 0;
     u8 gap[8] = {0};
     u64 end = block_out_size(out->file);
-    if (out->old) narrow_keys(out);
-    if (out->attr == ATTR_GROUPED) {
-        TRY(build_grouped(out, &b));
-    } else if (out->run_count == 0) {
-        TRY(attr_build_parted(&b, NULL, &none, 0, !out->old));
-    } else {
-        out->offs[out->run_count] = (i64)out->rows;
-        TRY(attr_build_parted(&b, out->keys, out->offs, out->run_count, !out->old));
+    err = column_watch_payload(&out->watch, out->old, &b);
+    if (err != E_OK) {
+        err = fail_note(err, "%s", out->path);
+        goto done;
     }
     TRY(block_out_write(out->file, gap, round_up(end, 8) - end));
     TRY(block_out_write(out->file, b.data, b.size));
@@ -725,7 +503,7 @@ Err column_seal(ColumnOut *out)
     if (is_nested(out) && out->rows == 0) TRY(write_empty(out));
     if (is_nested(out) && !out->begun) goto done;
     TRY(begin(out));
-    if (out->type == QT_ENUM && out->attr >= ATTR_UNIQUE) TRY(write_payload(out));
+    if (out->type == QT_ENUM && out->watch.attr >= ATTR_UNIQUE) TRY(write_payload(out));
     fill_header(out, page, out->rows);
     block_out_patch(out->file, 0, page, header_size(out));
 done:
@@ -813,7 +591,7 @@ Err column_finish(ColumnOut *out, bool sync, File keep[2], u64 *bytes)
 void column_drop(ColumnOut *out)
 {
     if (out == NULL) return;
-    give_up(out);
+    column_watch_end(&out->watch);
     block_out_drop(out->file);
     block_out_drop(out->nested.heap);
     nested_free(&out->nested);

@@ -12,10 +12,11 @@
  * Elements never lie across two blocks: they begin at a multiple of their width, which is a power
  * of two as the size of a block is.
  *
- * Needs. When an image inflates on need, its header, the index and what decides the type of a list
- * column are needed from open to close. Rows are needed by range. For an anymap column that means
- * the references and each row's item, which is found by its first bytes; column_done walks the same
- * references again, as they are still there.
+ * Needs. When an image inflates on need, nothing stays needed behind the opening, so that a cache
+ * of open columns costs little: a small index is copied. A large one, and the heap of a mixed
+ * column, are needed until the column is closed. Rows are needed by range. For an anymap column
+ * that means the references and each row's item, which is found by its first bytes; column_done
+ * walks the same references again, as they are still there.
  */
 #include "column/column.h"
 
@@ -30,6 +31,8 @@
 #include <stdlib.h>
 
 #define TYPE_LOOK_MAX 4096
+#define TYPE_LOOK     64           /* rows looked at together */
+#define COPY_MAX      (1ull << 20) /* bytes of an index that is copied */
 
 /* ---- list columns */
 
@@ -114,24 +117,42 @@ static void done_items(const Column *c, u64 from, u64 to, u64 held)
     if (last.to > 0) image_done(&c->heap_image, last.from, last.to);
 }
 
-/* The type of a list column is that of its first vector; an empty list `()` may stand anywhere. */
-static Err find_nested_type(Column *c)
+/* Looks at items of rows [from, to) until one tells the type. *held ranges of the heap are needed
+ * then. */
+static Err look_for_type(Column *c, u64 from, u64 to, u64 *held)
 {
-    u64 at = (u64)((const u8 *)c->data - c->map.data), held = 0;
     ItemWalk w = {0};
-    c->type = QT_NESTED;
-    for (u64 i = 0; i < c->rows && i < TYPE_LOOK_MAX; i++) {
+    for (u64 i = from; i < to; i++) {
         NestedItem item = {0};
-        Err err = image_need(&c->image, at + i * 8, at + i * 8 + 8);
-        if (err == E_OK) err = need_item(c, i, &w, &held);
+        Err err = need_item(c, i, &w, held);
         if (err == E_OK) err = find_item(c, i, &item);
         if (err != E_OK) return err;
         if (item.type == QT_NESTED && item.count == 0) continue;
+        c->type = QT_NESTED;
         if (item.type <= QT_ENUM)
             c->type = QT_NESTED + (item.type == QT_SYMBOL ? QT_ENUM : item.type);
         return E_OK;
     }
     return E_OK;
+}
+
+/* The type of a list column is that of its first vector; an empty list `()` may stand anywhere. */
+static Err find_nested_type(Column *c)
+{
+    Err err = E_OK;
+    u64 at = (u64)((const u8 *)c->data - c->map.data), rows = MIN(c->rows, TYPE_LOOK_MAX);
+    c->type = 0;
+    for (u64 from = 0, to; from < rows && c->type == 0 && err == E_OK; from = to) {
+        u64 held = 0;
+        to = MIN(from + TYPE_LOOK, rows);
+        TRY(image_need(&c->image, at + from * 8, at + to * 8));
+        err = look_for_type(c, from, to, &held);
+        done_items(c, from, to, held);
+        image_done(&c->image, at + from * 8, at + to * 8);
+    }
+    if (c->type == 0) c->type = QT_NESTED;
+done:
+    return err;
 }
 
 /* The name of a companion, in a buffer of BOUND_PATH_MAX bytes. */
@@ -175,6 +196,7 @@ static Err open_anymap(Column *c, const char *path, ImageMode mode)
     if (err == E_OK) err = image_need(&c->heap_image, 0, HEADER_PAGE_SIZE);
     if (err != E_OK) return err;
     err = header_check_heap(c->heap.data, c->heap.size, path);
+    image_done(&c->heap_image, 0, HEADER_PAGE_SIZE);
     if (err == E_OK) err = read_names(c, path);
     if (err == E_OK) err = find_nested_type(c);
     if (err != E_OK) return fail_note(err, "%s", path);
@@ -205,9 +227,19 @@ static Err open_index(Column *c, const Header *h, const char *path)
         c->attr = ATTR_NONE;
         return E_OK;
     }
+    const u8 *index = c->map.data + end;
+    u64 size = c->map.size - end;
     Err err = image_need(&c->image, end, c->map.size);
     if (err != E_OK) return err;
-    err = attr_open(c, c->map.data + end, c->map.size - end);
+    if (image_on_need(&c->image) && size <= COPY_MAX) {
+        c->index = malloc(size + 1);
+        if (c->index == NULL) err = fail(E_MEMORY, "%s: no memory to open it", path);
+        if (err == E_OK) memcpy(c->index, index, size);
+        index = c->index;
+        image_done(&c->image, end, c->map.size);
+        if (err != E_OK) return err;
+    }
+    err = attr_open(c, index, size);
     if (err == E_CORRUPT) {
         c->damage = attr_damage();
         c->attr = ATTR_NONE;
@@ -221,7 +253,9 @@ static Err open_image(Column *c, const char *path, ImageMode mode)
     Header h;
     c->map = c->image.plain;
     Err err = image_need(&c->image, 0, HEADER_PAGE_SIZE);
-    if (err == E_OK) err = header_decode(c->map.data, c->map.size, path, &h);
+    if (err != E_OK) return err;
+    err = header_decode(c->map.data, c->map.size, path, &h);
+    image_done(&c->image, 0, HEADER_PAGE_SIZE);
     if (err != E_OK) return err;
     c->type = h.type;
     c->attr = h.attr;
@@ -263,6 +297,7 @@ void column_close(Column *c)
     image_close(&c->image);
     image_close(&c->heap_image);
     free(c->names);
+    free(c->index);
     *c = (Column){0};
 }
 

@@ -51,6 +51,7 @@ typedef struct {
         *damage; /* the rule that the index breaks, which is why it is not used; NULL = none */
     i32 *names;  /* list columns with symbols: symbol ids of the names in `name##` */
     u64 name_count;
+    u8 *index;         /* a copy of the index of a compressed column */
     FileMap map, heap; /* plain bytes of the file and its companion; belong to the images */
     Image image, heap_image;
 } Column;

@@ -738,6 +738,8 @@ static void the_index_of_a_compressed_column_stays(void **state)
             assert_int_equal(column_index(&c, i), run);
         column_done(&c, from, to);
     }
+    image_memory(&from, &to);
+    assert_in_range(from, 0, 2 * 4096); /* neither header nor index stays inflated */
     column_close(&c);
     image_cache_bound(0);
 }

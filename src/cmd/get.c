@@ -16,6 +16,7 @@
 #include "os/file.h"
 #include "os/input.h"
 #include "q/json.h"
+#include "q/wire.h"
 #include "table/csv.h"
 
 #define GET_REQUEST_MAX (16ull << 20)
@@ -148,6 +149,10 @@ static Err look_up(const Get *g, const Value *request, Arena *a)
     Value table;
     TRY(plain_base_open(&b, g->folder, 1));
     TRY(plain_base_get(b, request, a, &table));
+    for (u64 i = 0; table.type == QT_TABLE && i < table.as.table.count; i++) {
+        Value *column = &table.as.table.cols[i]; /* as a reader's answer would be decoded */
+        if (column->type == QT_NESTED) TRY(wire_rows(&column->as.vec, a, column));
+    }
     TRY(print_payload(&table, g->format));
 done:
     plain_base_release(b);

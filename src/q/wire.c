@@ -622,3 +622,13 @@ Err wire_row(const Vec *v, u64 i, Arena *a, Value *row)
     ASSERT(v->type == QT_NESTED && i < v->count);
     return wire_decode((const u8 *)v->data + v->offs[i], v->offs[i + 1] - v->offs[i], a, row);
 }
+
+Err wire_rows(const Vec *v, Arena *a, Value *list)
+{
+    void *rows;
+    Err err = arena_try(a, v->count, sizeof(Value), &rows);
+    for (u64 i = 0; err == E_OK && i < v->count; i++)
+        err = wire_row(v, i, a, (Value *)rows + i);
+    *list = value_vec(vec_of(QT_LIST, rows, err == E_OK ? v->count : 0));
+    return err;
+}

@@ -59,6 +59,9 @@ MUST_USE Err wire_decode(const u8 *body, u64 size, Arena *a, Value *v);
 /* Row `i` of a mixed vector (QT_NESTED), borrowing from it, as wire_decode does. */
 MUST_USE Err wire_row(const Vec *v, u64 i, Arena *a, Value *row);
 
+/* All of them as a general list. */
+MUST_USE Err wire_rows(const Vec *v, Arena *a, Value *list);
+
 /* Appends the body bytes of a value. QT_ENUM and QT_SYMBOL go out as symbols, nested vectors as
  * general lists. */
 MUST_USE Err wire_encode(Buf *b, const Value *v);

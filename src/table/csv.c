@@ -16,6 +16,7 @@
 #include "table/csv.h"
 
 #include "base/bounds.h"
+#include "q/json.h"
 #include "q/type.h"
 #include "table/cast.h"
 
@@ -256,6 +257,16 @@ static Err write_list(Buf *out, const Value *list)
     return E_OK;
 }
 
+/* Whether a value is a vector, or a list of atoms. */
+static bool is_flat(const Value *v)
+{
+    if (v->type != QT_LIST) return v->type > QT_LIST && v->type <= QT_ENUM;
+    for (u64 i = 0; i < v->as.vec.count; i++)
+        if (vec_value(&v->as.vec)[i].type >= 0) return false;
+    return true;
+}
+
+/* Values that are neither atoms nor lists of them come as JSON. */
 static Err write_cell(Buf *out, const Value *cell)
 {
     u64 at = out->size;
@@ -266,10 +277,10 @@ static Err write_cell(Buf *out, const Value *cell)
         err = buf_append(out, text.data, text.size);
     else if (cell->type < 0)
         err = cast_write(out, cell);
-    else if (cell->type <= QT_ENUM)
+    else if (is_flat(cell))
         err = write_list(out, cell);
     else
-        return fail(E_UNSUPPORTED, "a value of type %s as CSV", type_name(cell->type));
+        err = json_write(out, cell);
     return err == E_OK ? quote(out, at) : err;
 }
 

@@ -35,7 +35,8 @@ MUST_USE Err csv_feed(Csv *c, Str text, bool last, Batch *b);
 void csv_free(Csv *c);
 
 /* Appends rows of a table value as CSV text (RFC 4180; times as q writes them; lists with blanks
- * between elements; nulls empty; `header` with names). E_TYPE when it is no table. */
+ * between elements; other values as JSON; nulls empty; `header` with names). E_TYPE when it is no
+ * table. Not for mixed vectors (wire_rows). */
 MUST_USE Err csv_write(Buf *out, const Value *table, bool header);
 
 /* Appends the rows of a JSON value: an array of objects (rows), an object of arrays (columns), or

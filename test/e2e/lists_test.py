@@ -292,6 +292,18 @@ def _():
                 s.eoi()
             if step == "interval":
                 s.eod()
+        # silt get, asking a reader and looking itself
+        ask = json.dumps({"table": "t", "agg": ["ints", "names", "mix"],
+                          "startTS": at + "0", "endTS": at + "3"})
+        for way in ((), ("-d", os.path.join(s.hdb, "current"))):
+            out = {f: s.silt("get", ask, "--format", f, *way) for f in ("csv", "json", "table")}
+            assert all(o.returncode == 0 for o in out.values()), out
+            assert json.loads(out["json"].stdout) == [
+                {"ints": a, "names": b, "mix": c} for a, b, c in want[:3]], (way, out["json"].stdout)
+            lines = out["csv"].stdout.decode().splitlines()
+            assert lines[0] == "ints,names,mix" and lines[3] == "7,,text", (way, lines)
+            assert lines[1].startswith('1  3,a b c,"{""k"":[1,2.5]'), (way, lines)
+            assert '"deep"' in out["table"].stdout.decode(), out["table"].stdout
         r = s.http("POST", "/v1/publish/t", f"time,ints,names,mix\n{at}5,,,1 2\n".encode(),
                    {"Content-Type": "text/csv"})
         assert r.status == 400 and b"mix" in r.body and b"mixed" in r.body, r

@@ -194,9 +194,32 @@ static void json_rows_and_columns(void **state)
     arena_free(&a);
 }
 
+/* What is deeper than a list of atoms is written as JSON, in quotes when it needs them. */
+static void deep_values_are_written_as_json(void **state)
+{
+    (void)state;
+    Arena a = {0};
+    Buf out = {0};
+    Value table = value_table(&a, 1), rows = value_list(&a, 3), dict = value_dict(&a, 1);
+    Value pair = value_list(&a, 2);
+    value_put(&dict, "k", value_long(1));
+    vec_value(&pair.as.vec)[0] = value_long(1);
+    vec_value(&pair.as.vec)[1] = value_symbol("s");
+    vec_value(&rows.as.vec)[0] = dict;
+    vec_value(&rows.as.vec)[1] = pair;
+    vec_value(&rows.as.vec)[2] = value_string(STR("text"));
+    table.as.table.names[0] = STR("mix");
+    table.as.table.cols[0] = rows;
+    ok(csv_write(&out, &table, true));
+    assert_string_equal(buf_str(&out), "mix\n\"{\"\"k\"\":1}\"\n1 s\ntext\n");
+    buf_free(&out);
+    arena_free(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(deep_values_are_written_as_json),
         cmocka_unit_test(pieces_of_any_size_give_the_same_rows),
         cmocka_unit_test(errors_name_line_and_column),
         cmocka_unit_test(a_single_column_keeps_its_empty_lines),

@@ -205,6 +205,11 @@ static Err begin_chunk(Live *l, u32 table, u64 rows)
             c = arena_new(&l->memory, LiveChunk);
         *c = (LiveChunk){0};
         Err err = furnish(l, c, table, room, rows);
+        while (err == E_LIMIT && room > rows) { /* chunks have grown beyond what is left */
+            room = MAX(room / 2, rows);
+            t->rows_next = MAX(MIN(t->rows_next, room), LIVE_ROWS_FIRST);
+            err = furnish(l, c, table, room, rows);
+        }
         if (err) {
             empty(l, c);
             return err;

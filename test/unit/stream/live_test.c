@@ -206,6 +206,22 @@ static void memory_is_bounded_and_used_again(void **state)
     buf_free(&x.body);
 }
 
+/* A chunk is twice as large as the one before it, but not so large that it fits no more. */
+static void chunks_stay_within_a_small_bound(void **state)
+{
+    (void)state;
+    World x = {0};
+    assert_ok(live_make(&x.l, rows_tables(), 600000));
+    for (u64 n = 0; n < 12; n++) {
+        trades(&x, 1, n);
+        end_interval(&x);
+        live_drop(x.l, x.position);
+    }
+    assert_true(live_bytes(x.l, ~0u) <= 600000);
+    live_free(x.l);
+    buf_free(&x.body);
+}
+
 /* The promise of live.h: 1.3 times the rows' binary size. */
 static void memory_is_near_what_the_rows_need(void **state)
 {
@@ -370,6 +386,7 @@ int main(void)
         cmocka_unit_test(what_does_not_fit_is_skipped),
         cmocka_unit_test(intervals_go_as_a_whole),
         cmocka_unit_test(memory_is_bounded_and_used_again),
+        cmocka_unit_test(chunks_stay_within_a_small_bound),
         cmocka_unit_test(memory_is_near_what_the_rows_need),
         cmocka_unit_test(a_worker_reads_while_rows_come),
     };

@@ -23,6 +23,10 @@ void clients_publish_all(u64 life);
 /* Looks at the answers that came, connects anew, sends again. `life` = of the manager. */
 void clients_pump(u64 life);
 
+/* The power was cut: until a manager is back a reader does not know how far the stream is
+ * durable. */
+void clients_power_cut(void);
+
 /* Asks something, without waiting for the answer, which clients_pump looks at. */
 void clients_question(u64 life, const Process *sm);
 

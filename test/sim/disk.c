@@ -352,10 +352,12 @@ static void kill_all(void)
     if (self != NULL) fibers_kill(self, SIGKILL);
 }
 
-static bool takes_room(const char *call)
+/* Whether a change needs room on the device: not when a file that is there is opened. */
+static bool takes_room(const char *call, const char *path)
 {
+    if (strcmp(call, "open") == 0) return node_at(path) == NULL;
     return strcmp(call, "pwrite") == 0 || strcmp(call, "fallocate") == 0 ||
-           strcmp(call, "open") == 0 || strcmp(call, "mkdir") == 0 || strcmp(call, "symlink") == 0;
+           strcmp(call, "mkdir") == 0 || strcmp(call, "symlink") == 0;
 }
 
 /* What the process's own plan says to this change. */
@@ -390,7 +392,7 @@ FaultVerdict fault_point(const char *call, const char *path, u64 size)
     p->changes++;
     if (sync) disk.syncs++;
     v = spoil(p, sync, size);
-    if (v.error == 0 && disk.full && takes_room(call)) {
+    if (v.error == 0 && disk.full && takes_room(call, path)) {
         v.error = ENOSPC;
         p->failed = true;
     }

@@ -253,7 +253,10 @@ void fibers_kill(Process *p, int signo)
 
 /* ---- the schedule */
 
-static bool runnable(const Fiber *f) { return !f->over && (f->poked || f->wake <= machine.mono); }
+static bool runnable(const Fiber *f)
+{
+    return !f->over && !f->process->frozen && (f->poked || f->wake <= machine.mono);
+}
 
 static void move_clock(i64 to)
 {
@@ -306,7 +309,7 @@ static i64 next_moment(void)
     i64 next = INT64_MAX;
     for (u32 i = 0; i < machine.count; i++) {
         const Fiber *f = machine.fibers[i];
-        if (f->over) continue;
+        if (f->over || f->process->frozen) continue;
         bool idle = f->poll && f->seen == machine.activity;
         next = MIN(next, idle ? f->real : f->wake);
     }

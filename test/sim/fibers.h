@@ -42,10 +42,11 @@ typedef struct Process {
     FibersMain main;
     int argc;
     char *argv[40];
-    u64 doom;   /* slices left until the signal of the parent's death arrives; 0 = none */
-    bool slow;  /* runs less often than the others */
-    void *loop; /* loops.c */
-    void *api;  /* ports.c */
+    u64 doom;    /* slices left until the signal of the parent's death arrives; 0 = none */
+    bool frozen; /* does not run until that is taken back */
+    bool slow;   /* runs less often than the others */
+    void *loop;  /* loops.c */
+    void *api;   /* ports.c */
     Spoil spoil;
     u64 changes; /* of the disk, in its life */
     bool failed; /* an injected failure was met */

@@ -41,7 +41,7 @@
     (20 * 3600 * SECOND_NS) /* the clock goes back at most so far: less than the horizon */
 
 /* What a seed may do beside publishing and asking. */
-enum { MAY_KILL = 1, MAY_FAIL = 2, MAY_CUT = 4, MAY_FILL = 8, MAY_TURN = 16 };
+enum { MAY_KILL = 1, MAY_FAIL = 2, MAY_CUT = 4, MAY_FILL = 8, MAY_TURN = 16, MAY_FREEZE = 32 };
 
 static struct {
     Prng prng;
@@ -56,6 +56,7 @@ static struct {
     bool disturbed; /* something was done since the last time that everything was well */
     bool full;
     u64 life; /* of the manager */
+    u64 thaw; /* the step at which those that hang go on, 0 = nobody does */
     LookView view;
     u64 position; /* of the stream that was followed */
     u64 eoi, eod; /* the last signals seen */
@@ -95,7 +96,7 @@ static void write_assembly(void)
         "      - {name: id, type: long}\n"
         "      - {name: text, type: string}\n"
         "bus:\n"
-        "  stream: {protocol: rt, topic: data, logFileSize: 1MiB}\n"
+        "  stream: {protocol: rt, topic: data, logFileSize: 1MiB, durability: %s}\n"
         "mounts:\n"
         "  rdb: {type: stream, partition: none, baseURI: none}\n"
         "  idb: {type: local, partition: ordinal, baseURI: \"file://%s/idb\"}\n"
@@ -109,13 +110,16 @@ static void write_assembly(void)
         "      - {name: hdb, mount: hdb, schedule: {freq: \"1D00:00:00\", snap: \"00:%02d:00\"}}\n"
         "  dap:\n"
         "    instances:\n"
-        "      dap: {mountList: [rdb, idb, hdb], port: %d}\n";
+        "      dap: {mountList: [rdb, idb, hdb], port: %d, memoryLimit: %d}\n";
     static const int blocks[] = {1000000, 60, 20};
     char out[4096];
     int snap = chance(3) ? 7 : 0;
+    /* Acknowledged and not synced: survives all but power cuts and failing disks. */
+    bool relaxed = (world.may & (MAY_CUT | MAY_FAIL)) == 0 && chance(3);
+    int memory = chance(6) ? 400000 : 0;
     world.snap = snap * 60 * SECOND_NS;
-    int size = snprintf(out, sizeof out, text, blocks[below(3)], world.folder, world.folder,
-                        CLIENTS_SM_PORT, snap, CLIENTS_DA_PORT);
+    int size = snprintf(out, sizeof out, text, blocks[below(3)], relaxed ? "relaxed" : "synced",
+                        world.folder, world.folder, CLIENTS_SM_PORT, snap, CLIENTS_DA_PORT, memory);
     snprintf(world.file, sizeof world.file, "%s.yaml", world.folder);
     FILE *f = fopen(world.file, "w");
     if (f == NULL || fwrite(out, 1, (size_t)size, f) != (size_t)size || fclose(f) != 0) abort();
@@ -231,6 +235,7 @@ static void judge_workers(void)
 static void power_cut(void)
 {
     disk_power_cut();
+    clients_power_cut();
     world.counts.power_cuts++;
     world.disturbed = true;
 }
@@ -332,9 +337,35 @@ static void do_turn(void)
     fibers_turn_clock(-MIN(ns, MAX(room, 0)));
 }
 
+/* A leap of days, or of a year. What is sent again after it would be of another time, so only when
+ * nothing is under way. */
+static void do_leap(void)
+{
+    i64 days = 1 + (i64)below(chance(2) ? 366 : 3);
+    if (clients_waiting() == 0) fibers_turn_clock((chance(2) ? days : -days) * NOW_DAY_NS);
+}
+
+/* Somebody hangs, and holds what he holds. */
+static void do_freeze(void)
+{
+    static const char *const names[] = {"da", "da", "sm", "eoi", "eod"};
+    Process *p = fibers_find(names[below(COUNT_OF(names))]);
+    if (p != NULL) p->frozen = true;
+    world.thaw = world.step + 1 + below(10);
+}
+
+static void thaw_all(void)
+{
+    LIST_EACH(it, fibers_all()) { LIST_ENTRY(it, Process, link)->frozen = false; }
+}
+
 static void do_something(void)
 {
-    u64 n = below(100);
+    if (world.thaw != 0 && world.step >= world.thaw) {
+        thaw_all();
+        world.thaw = 0;
+    }
+    u64 n = below((world.may & MAY_FREEZE) != 0 ? 103 : 99);
     if (n < 34)
         clients_publish();
     else if (n < 50)
@@ -360,7 +391,9 @@ static void do_something(void)
     else if (n < 97 && (world.may & MAY_FILL))
         do_fill();
     else if (n < 99 && (world.may & MAY_TURN))
-        do_turn();
+        chance(6) ? do_leap() : do_turn();
+    else if (n >= 99 && (world.may & MAY_FREEZE))
+        do_freeze();
 }
 
 static void run_a_while(void)
@@ -395,6 +428,7 @@ static void end_faults(void)
         p->spoil = (Spoil){0};
     }
     world.full = false;
+    thaw_all();
     disk_space(100ull << 30, false);
 }
 
@@ -457,9 +491,10 @@ void world_run(u64 seed, const char *folder, const char *log_level, WorldCounts 
                                    MAY_FAIL | MAY_KILL,
                                    MAY_CUT,
                                    MAY_FILL | MAY_KILL,
-                                   MAY_TURN,
-                                   MAY_KILL | MAY_FAIL | MAY_CUT | MAY_FILL | MAY_TURN,
-                                   MAY_KILL | MAY_CUT | MAY_TURN};
+                                   MAY_TURN | MAY_FREEZE,
+                                   MAY_KILL | MAY_FAIL | MAY_CUT | MAY_FILL | MAY_TURN | MAY_FREEZE,
+                                   MAY_KILL | MAY_CUT | MAY_TURN | MAY_FREEZE,
+                                   MAY_KILL | MAY_TURN | MAY_FREEZE};
     static const u64 odds[] = {0, 1, 4, 16};
     prng_init(&world.prng, seed);
     world.seed = seed;

@@ -13,10 +13,10 @@ import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from kit import kdbfiles, proc, qipc as q
+from kit import kdbfiles, proc, qipc as q, trades
 from kit.plain import Domain, Reader, enum32, enum64, same, splay, symbols, vector, write
 from kit.qipc import DAY_NS
-from kit.system import QueryFailed
+from kit.system import QueryFailed, System, now_ns
 from kit.tap import Skip, Tap, need_shared
 
 tap = Tap()
@@ -664,6 +664,24 @@ def _():
             answer = r.http("POST", "/v1/reload")
             assert answer.status == 500 and b"P-02" in answer.body, answer.body
             check_answers(r, model)     # the database that was open still answers
+
+
+@tap.test("a view of a managed database is a plain one, too")
+def _():
+    feed = trades.Trades(77)
+    with proc.workdir() as work:
+        with System(work, "0D12:00:00", tables={"trade": trades.spec()}) as s:
+            columns = feed.columns(500, now_ns())
+            s.publish("trade", trades.table(columns))
+            s.eod()
+            right = s.query({"table": "trade", "agg": [["n", "count", "id"], ["v", "sum", "size"]],
+                             "groupBy": ["sym"]})
+            view = s.disk().hdb.root
+            with Reader(view) as r:
+                got = r.get("trade", agg=[["n", "count", "id"], ["v", "sum", "size"]],
+                            groupBy=["sym"])
+                assert q.to_py(got) == q.to_py(right)
+            s.stop()
 
 
 # ------------------------------------------------------------------------------------- bad ones

@@ -96,6 +96,46 @@ static void segmented_database(void **state)
     check_kit_end(&k);
 }
 
+/* The same table under hard links. */
+static void link_table(const char *from, const char *to)
+{
+    Arena a = {0};
+    DirEntry *e = NULL;
+    u64 count = 0;
+    TOOL_OK(dir_make_all(to));
+    TOOL_OK(dir_list(from, 100, &a, &e, &count));
+    for (u64 i = 0; i < count; i++)
+        TOOL_OK(
+            dir_hard_link(dir_join(&a, from, e[i].name, NULL), dir_join(&a, to, e[i].name, NULL)));
+    arena_free(&a);
+}
+
+static void rows_in_two_segments_are_found(void **state)
+{
+    (void)state;
+    CheckKit k;
+    Findings f = {0};
+    CheckPlainCounts counts;
+    make(&k);
+    TOOL_OK(dir_make_all(check_kit_path(&k, "one")));
+    TOOL_OK(dir_make_all(check_kit_path(&k, "three")));
+    TOOL_OK(dir_rename(check_kit_path(&k, "db/2024.08.20"), check_kit_path(&k, "one/2024.08.20")));
+    TOOL_OK(dir_rename(check_kit_path(&k, "db/2024.08.21"), check_kit_path(&k, "one/2024.08.21")));
+    char *from = check_kit_path(&k, "one/2024.08.20/trade");
+    link_table(from, check_kit_path(&k, "two/2024.08.20/trade"));
+    link_table(from, check_kit_path(&k, "two/2024.08.22/trade")); /* another day's rows */
+    const char *lines = "../one\n../two\n../three\n";
+    tool_write(check_kit_path(&k, "db/par.txt"), lines, strlen(lines));
+    TOOL_OK(check_plain(check_kit_path(&k, "db"), &f, &counts));
+    assert_true(found(&f, "P-09", "two/2024.08.20/trade", false));
+    assert_true(found(&f, "P-08", "two/2024.08.22/trade", true));
+    assert_true(found(&f, "P-05", "three", false));
+    assert_int_equal(f.errors, 2);
+    assert_int_equal(counts.parts, 4);
+    findings_free(&f);
+    check_kit_end(&k);
+}
+
 static void no_kdb_file(CheckKit *k)
 {
     tool_write(check_kit_path(k, "db/.DS_Store"), "\0\0\0\1Bud1", 8);
@@ -168,6 +208,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sound_databases_have_no_findings),
         cmocka_unit_test(segmented_database),
+        cmocka_unit_test(rows_in_two_segments_are_found),
         cmocka_unit_test(damage_is_named_by_its_rule),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

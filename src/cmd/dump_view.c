@@ -7,11 +7,13 @@
 #include <stdio.h>
 
 #include "base/crc.h"
+#include "db/adopted.h"
 #include "db/manifest.h"
 #include "db/sidecar.h"
 #include "q/json.h"
 #include "q/temporal.h"
 #include "table/part.h"
+#include "upkeep/journal.h"
 
 #define DUMP_END_SIZE 13 /* the line `end 01234567` */
 
@@ -143,6 +145,32 @@ static void put_stage(DumpOut *o, Str text)
     arena_free(&a);
 }
 
+/* The journal of an import. */
+static void put_journal(DumpOut *o, Str text)
+{
+    Arena a = {0};
+    Journal j;
+    if (journal_parse(text, &a, &j) != E_OK) {
+        dump_out_fail(o);
+        arena_free(&a);
+        return;
+    }
+    dump_out_text(o, "state", j.back ? STR("back") : STR("forward"));
+    dump_out_text(o, "source", str_of(j.source));
+    for (u32 i = 0; i < j.made_count; i++) {
+        dump_out_entry(o, "made");
+        dump_out_text(o, "path", str_of(j.made[i]));
+        dump_out_entry_end(o);
+    }
+    for (u32 i = 0; i < j.table_count; i++) {
+        dump_out_entry(o, "table");
+        dump_out_text(o, "path", str_of(j.tables[i].path));
+        dump_out_count(o, "columns", j.tables[i].column_count);
+        dump_out_entry_end(o);
+    }
+    arena_free(&a);
+}
+
 static void put_marker(DumpOut *o, Str text)
 {
     static const char *const keys[] = {"assembly", "tier", "id"};
@@ -187,6 +215,8 @@ static const char *kind_of(const char *name, Str text)
     if (str_starts(text, STR("siltstone-segment "))) return "segment";
     if (str_starts(text, STR("siltstone-stage "))) return "stage";
     if (str_starts(text, STR("siltstone-sums "))) return "checksums";
+    if (str_starts(text, STR("siltstone-adopt "))) return "journal";
+    if (strcmp(name, JOURNAL_NAME) == 0) return "journal";
     if (root_numbered(str_of(name), "view.", &number)) return "view";
     if (view_segment_parse(str_of(name), &kind, &group, &number)) return "segment";
     if (sidecar_numbered(str_of(name), &number)) return "checksums";
@@ -207,7 +237,9 @@ bool dump_view(DumpOut *o, const char *path, const char *name, Str text)
         break;
     case 's':
         dump_out_begin(o, path,
-                       kind[1] == 'e' ? "manifest of a segment" : "folders that a job makes");
+                       kind[1] == 'e'                    ? "manifest of a segment"
+                       : strcmp(name, ADOPTED_LIST) == 0 ? "folders of imported partitions"
+                                                         : "folders that a job makes");
         if (kind[1] == 'e')
             put_segment(o, text);
         else
@@ -216,6 +248,10 @@ bool dump_view(DumpOut *o, const char *path, const char *name, Str text)
     case 'c':
         dump_out_begin(o, path, "checksums of a part's files");
         put_sums(o, text);
+        break;
+    case 'j':
+        dump_out_begin(o, path, "journal of an import");
+        put_journal(o, text);
         break;
     case 'm':
         dump_out_begin(o, path, "marker of a store");

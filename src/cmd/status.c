@@ -283,6 +283,16 @@ static void on_status(void *ctx, Call *call)
     call_value(call, &d);
 }
 
+/* Why a part is where it is. */
+static Str part_why(const Part *p)
+{
+    u64 number = 0;
+    const char *slash = strrchr(p->path, '/');
+    bool ours = slash != NULL && root_numbered(str_of(slash + 1), "", &number);
+    if (p->kind == PART_DATE) return ours ? STR("day was written") : STR("imported");
+    return p->late ? STR("rows of other days, until the next EOD") : STR("interval of an open day");
+}
+
 /* Fills one row of the table of parts. */
 static void part_row(const Config *c, const Part *p, const PartTable *t, u64 row, Value *cols)
 {
@@ -299,10 +309,7 @@ static void part_row(const Config *c, const Part *p, const PartTable *t, u64 row
     vec_i64(&cols[7].as.vec)[row] = t->rows == 0 ? Q_NULL_LONG : t->time_min;
     vec_i64(&cols[8].as.vec)[row] = t->rows == 0 ? Q_NULL_LONG : t->time_max;
     vec_value(&cols[9].as.vec)[row] = value_string(str_of(p->path));
-    vec_value(&cols[10].as.vec)[row] =
-        value_string(!interval ? STR("day was written")
-                     : p->late ? STR("rows of other days, until the next EOD")
-                               : STR("interval of an open day"));
+    vec_value(&cols[10].as.vec)[row] = value_string(part_why(p));
 }
 
 Value status_parts(const View *v, const Config *c, Arena *a)

@@ -70,22 +70,27 @@ static const char *parent_of(Arena *a, const char *path)
 
 /* ---- conditions */
 
-/* Notes each name of ours in a base. */
+/* Notes that a base holds names of ours. */
 static Err note_used(const char *base, RetreatBase which, NoteList *notes)
 {
     Err err = E_OK;
     Arena a = {0};
     DirEntry *e = NULL;
     DirKind kind = DIR_ABSENT;
-    u64 count = 0;
+    const char *first = NULL;
+    u64 count = 0, ours = 0;
     TRY(dir_kind(base, true, &kind));
     if (kind == DIR_ABSENT) goto done;
     TRY(dir_list(base, ADOPT_NAMES_MAX, &a, &e, &count));
     for (u64 i = 0; i < count; i++) {
-        if (retreat_owns(which, str_of(e[i].name)))
-            note_bad(notes, "V-20", dir_join(&a, base, e[i].name, NULL),
-                     "there already: only a database that was never in use can take one over");
+        if (!retreat_owns(which, str_of(e[i].name))) continue;
+        first = first == NULL ? e[i].name : first;
+        ours++;
     }
+    if (ours > 0)
+        note_bad(notes, "V-20", base,
+                 "in use already: %s and %" PRIu64 " other names of a managed database stand there",
+                 first, ours - 1);
 done:
     arena_free(&a);
     return err;

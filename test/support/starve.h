@@ -26,6 +26,10 @@ typedef struct {
  * step-th allocation only (1 = all). */
 StarveCount starve_each(const char *name, Err (*work)(void *arg), void *arg, u64 step);
 
+/* Makes temporary folders stand in memory where there is one and TMPDIR says nothing else: the many
+ * runs need no device. To be called first. */
+void starve_in_memory(void);
+
 /* Within the work: from now on every allocation succeeds (to prepare, or to look at what a failure
  * has left); and the count begins anew. */
 void starve_stop(void);

@@ -76,5 +76,6 @@ static void queries_end_with_a_text(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(queries_end_with_a_text)};
+    starve_in_memory();
     return cmocka_run_group_tests_name("query/starve", tests, prepare, finish);
 }

@@ -175,5 +175,6 @@ int main(void)
         cmocka_unit_test(rows_are_taken_whole_or_not_at_all),
         cmocka_unit_test(tables_are_written_or_given_up),
     };
+    starve_in_memory();
     return cmocka_run_group_tests(tests, prepare, finish);
 }

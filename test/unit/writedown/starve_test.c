@@ -138,5 +138,6 @@ int main(void)
         cmocka_unit_test(spilled_intervals_fail_and_succeed),
         cmocka_unit_test(days_fail_and_succeed),
     };
+    starve_in_memory();
     return cmocka_run_group_tests_name("writedown/starve", tests, NULL, NULL);
 }

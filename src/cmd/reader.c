@@ -26,25 +26,17 @@
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "cmd/body.h"
 #include "cmd/catalogue.h"
-#include "cmd/config.h"
-#include "cmd/options.h"
-#include "cmd/plain_base.h"
-#include "column/image.h"
+#include "cmd/reader_ask.h"
+#include "cmd/reader_info.h"
 #include "os/dir.h"
 #include "os/fault.h"
 #include "os/guard.h"
-#include "os/loop.h"
 #include "os/now.h"
 #include "os/proc.h"
 #include "q/json.h"
 #include "query/getdata.h"
-#include "query/run.h"
 #include "serve/client.h"
-#include "serve/metric.h"
-#include "serve/server.h"
-#include "stream/tail.h"
 
 #define READER_PORT        5080 /* over a folder, when no port is given */
 #define READER_POLL_MS     5
@@ -58,50 +50,6 @@
     100000 /* records taken in one timer turn, so that queries get their turn */
 
 typedef struct Query Query;
-
-/* A loaded domain. Queries on worker threads read it, so it is replaced, not grown, while one
- * runs. */
-typedef struct {
-    Domain domain;
-    u32 uses; /* queries, and the reader itself */
-} ReaderDomain;
-
-typedef struct {
-    OptionsCommon options;
-    const char *instance, *host;
-    Config config;
-    const ConfigDap *dap;
-    Loop *loop;
-    Server *server;
-    Root root;
-    ViewCache cache;
-    View *view;
-    ReaderDomain *domain;
-    Live *live;
-    Tail tail;
-    WalRecord held; /* read from the stream, but there was no memory for it yet */
-    bool holding;
-    bool tailing, ready;
-    u64 target; /* durable position at start: ready when reached */
-    QuerySource source;
-    const char *folder; /* of a database that nobody manages; NULL = an assembly's */
-    PlainBase *plain;   /* the same, open */
-    ConfigDap own;      /* where that is served */
-    LoopTimer timer;
-    i64 looked;      /* monotonic time of the last look at `current` */
-    Scrub damage;    /* what the scrub has found, */
-    i64 damage_read; /* and when that was read (monotonic) */
-    u32 running, threads;
-    List queue, active; /* queries that wait; that run */
-    u32 queued;
-    i64 started;
-    u64 requests, failed, reloads;
-    f64 request_seconds;
-    u64 early; /* requests to end the interval early */
-    bool asking;
-    Err early_err;
-    Err fatal;
-} Reader;
 
 /* One query in flight. */
 struct Query {
@@ -439,88 +387,6 @@ static void start_queries(Reader *r)
     }
 }
 
-/* Decodes the arguments of a call: a q dictionary or JSON. */
-static Err arguments(Call *call, Value *args)
-{
-    if (call->http) {
-        Str type = call_header(call, "Content-Type");
-        if (str_starts(type, STR("application/octet-stream"))) {
-            const u8 *body = NULL;
-            u64 size = 0;
-            Err err = body_open(call, &body, &size);
-            return err == E_OK ? body_decode(call, body, size, args) : err;
-        }
-        return json_parse((Str){(const char *)call->data, call->data_size}, &call->arena, args);
-    }
-    if (call->arg_count < 1)
-        return fail(E_USAGE, ".kxi.getData: a dictionary of arguments is expected");
-    return body_decode(call, call->arg_at[0], call->args[0].size, args);
-}
-
-/* The options of a q call stand behind the callback: they join the arguments. */
-static Err join_options(Arena *a, Value *args, const Value *options)
-{
-    Str name = {0};
-    if (options->type != QT_DICT) return fail(E_USAGE, "options: a dictionary is expected");
-    if (args->type != QT_DICT || args->as.dict.keys->type == QT_TABLE)
-        return E_OK; /* refused by getdata_parse */
-    u64 count = MIN(value_count(args->as.dict.keys), value_count(args->as.dict.values));
-    Value joined = value_dict(a, count + 1);
-    for (u64 i = 0; i < count; i++) {
-        Value key = value_at(args->as.dict.keys, i);
-        if (!value_text(&key, &name))
-            return fail(E_USAGE, "the names of arguments are expected as keys");
-        value_put(&joined, arena_text(a, name.data, name.size), value_at(args->as.dict.values, i));
-    }
-    value_put(&joined, "options", *options);
-    *args = joined;
-    return E_OK;
-}
-
-/* What stands behind the arguments of a q call: a callback, which must be null, and options. */
-static Err more_arguments(Call *call, Value *args)
-{
-    Err err = E_OK;
-    Value callback, options;
-    Str name = {0};
-    if (call->http || call->arg_count < 2) return E_OK;
-    if (call->arg_count > 3)
-        return fail(E_USAGE, ".kxi.getData: arguments, callback and options are expected");
-    TRY(wire_decode(call->arg_at[1], call->args[1].size, &call->arena, &callback));
-    if (!value_is_nothing(&callback) && !(value_text(&callback, &name) && name.size == 0))
-        TRY(fail(E_UNSUPPORTED,
-                 ".kxi.getData: callbacks are not there yet: ask synchronously, with a null one"));
-    if (call->arg_count < 3) goto done;
-    TRY(wire_decode(call->arg_at[2], call->args[2].size, &call->arena, &options));
-    if (!value_is_nothing(&options)) TRY(join_options(&call->arena, args, &options));
-done:
-    return err;
-}
-
-/* The options' logCorr, for the header. */
-static void find_corr(Query *q, const Value *args)
-{
-    const Value *options = value_get(args, "options");
-    const Value *corr =
-        options != NULL && options->type == QT_DICT ? value_get(options, "logCorr") : NULL;
-    Str text = {0};
-    if (corr != NULL && value_text(corr, &text)) q->corr = text;
-}
-
-/* Rows in the view of a table; null when they are not all counted. */
-static u64 view_rows(const View *v, PartKind kind, const char *table)
-{
-    u64 at = 0, rows = 0;
-    for (const Part *p; (p = view_next(v, kind, &at)) != NULL;) {
-        const PartTable *t = view_part_table(p, table);
-        if (t == NULL) continue;
-        u64 some = __atomic_load_n(&t->rows, __ATOMIC_RELAXED);
-        if (some == PART_UNCOUNTED) return (u64)Q_NULL_LONG;
-        rows += some;
-    }
-    return rows;
-}
-
 /* A query of a call; answers it when there is no memory. */
 static Query *query_make(Reader *r, Call *call)
 {
@@ -563,12 +429,9 @@ static void on_get_data(void *ctx, Call *call)
     Value args;
     Query *q = query_make(r, call);
     if (q == NULL) return;
-    Err err = arguments(call, &args);
-    if (err == E_OK && args.type != QT_DICT)
-        err = fail(E_USAGE, "getData: a dictionary of arguments is expected");
-    if (err == E_OK) err = more_arguments(call, &args);
+    Err err = reader_ask_arguments(call, &args);
     if (err == E_OK) {
-        find_corr(q, &args);
+        q->corr = reader_ask_corr(&args);
         err = getdata_parse(&args, &r->config.tables, &call->arena, &q->request);
     }
     query_enqueue(q, err);
@@ -603,8 +466,8 @@ static void ask_text(Reader *r, Call *call, const Catalogue *c)
 static u64 count_rows(Reader *r, const Schema *s)
 {
     u64 rows = 0;
-    if (r->source.dates) rows += view_rows(r->view, PART_DATE, s->name);
-    if (r->source.intervals) rows += view_rows(r->view, PART_INTERVAL, s->name);
+    if (r->source.dates) rows += reader_info_rows(r->view, PART_DATE, s->name);
+    if (r->source.intervals) rows += reader_info_rows(r->view, PART_INTERVAL, s->name);
     for (u32 i = 0; r->live != NULL && i < r->config.tables.count; i++)
         if (r->config.tables.tables[i] == s) rows += live_rows(r->live, i);
     return rows;
@@ -631,137 +494,6 @@ static bool on_text(void *ctx, Call *call)
                                         : catalogue_value(&c, &r->config.tables, &call->arena);
     call_value(call, &v);
     return true;
-}
-
-/* .kxi.ping, /kxi/ping. */
-static void on_ping(void *ctx, Call *call)
-{
-    (void)ctx;
-    Value v = value_bool(true);
-    call_value(call, &v);
-}
-
-/* .kxi.getMeta, /meta: tables with their columns and rows. */
-static void on_meta(void *ctx, Call *call)
-{
-    Reader *r = ctx;
-    Arena *a = &call->arena;
-    Value tables = value_list(a, r->config.tables.count);
-    for (u32 i = 0; i < r->config.tables.count; i++) {
-        const Schema *s = r->config.tables.tables[i];
-        Value columns = value_list(a, s->column_count);
-        for (u32 c = 0; c < s->column_count; c++) {
-            Value d = value_dict(a, 3);
-            value_put(&d, "column", value_symbol(s->columns[c].name));
-            value_put(&d, "type", value_symbol(type_name(s->columns[c].type)));
-            value_put(&d, "attrDisk", value_symbol(type_attr_name(s->columns[c].attr[PLACE_DISK])));
-            vec_value(&columns.as.vec)[c] = d;
-        }
-        Value d = value_dict(a, 6);
-        value_put(&d, "table", value_symbol(s->name));
-        value_put(&d, "prtnCol", value_symbol(s->prtn < 0 ? "" : s->columns[s->prtn].name));
-        value_put(&d, "columns", columns);
-        value_put(&d, "historyRows", value_long((i64)view_rows(r->view, PART_DATE, s->name)));
-        value_put(&d, "intradayRows", value_long((i64)view_rows(r->view, PART_INTERVAL, s->name)));
-        value_put(&d, "liveRows", value_long(r->live == NULL ? 0 : (i64)live_rows(r->live, i)));
-        vec_value(&tables.as.vec)[i] = d;
-    }
-    Value d = value_dict(a, 3);
-    value_put(&d, "assembly", value_symbol(r->config.name));
-    value_put(&d, "view", value_long((i64)r->view->number));
-    value_put(&d, "tables", tables);
-    call_value(call, &d);
-}
-
-/* GET /v1/status. */
-static void on_status(void *ctx, Call *call)
-{
-    Reader *r = ctx;
-    Value d = value_dict(&call->arena, 12);
-    value_put(&d, "name", value_string(str_of(r->config.name)));
-    value_put(&d, "role", value_string(STR("da")));
-    value_put(&d, "instance", value_string(str_of(r->dap->name)));
-    value_put(&d, "pid", value_long(proc_id()));
-    value_put(&d, "ready", value_bool(r->ready));
-    value_put(&d, "view", value_long((i64)r->view->number));
-    value_put(&d, "position", value_long(r->live == NULL ? 0 : (i64)live_position(r->live)));
-    value_put(&d, "liveRows", value_long(r->live == NULL ? 0 : (i64)live_rows(r->live, ~0u)));
-    value_put(&d, "liveBytes", value_long(r->live == NULL ? 0 : (i64)live_bytes(r->live, ~0u)));
-    value_put(&d, "requests", value_long((i64)r->requests));
-    value_put(&d, "failed", value_long((i64)r->failed));
-    value_put(&d, "reloads", value_long((i64)r->reloads));
-    call_value(call, &d);
-}
-
-static void answer_text(Call *call, int status, const char *text)
-{
-    Buf b = {0};
-    Err err = buf_text(&b, text);
-    if (err != E_OK)
-        call_fail(call, err);
-    else
-        call_http(call, status, "text/plain", &b);
-}
-
-static void on_health(void *ctx, Call *call)
-{
-    (void)ctx;
-    answer_text(call, 200, "ok\n");
-}
-
-static void on_ready(void *ctx, Call *call)
-{
-    const Reader *r = ctx;
-    answer_text(call, r->ready ? 200 : 503, r->ready ? "ready\n" : "not ready\n");
-}
-
-static void on_metrics(void *ctx, Call *call)
-{
-    (void)ctx;
-    Buf b = {0};
-    Err err = metric_write(&b);
-    if (err != E_OK) {
-        buf_free(&b);
-        call_fail(call, err);
-        return;
-    }
-    call_http(call, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8", &b);
-}
-
-static void collect(void *arg)
-{
-    const Reader *r = arg;
-    u64 blocks, whole;
-    image_memory(&blocks, &whole);
-
-    const struct {
-        MetricKind kind;
-        const char *name, *help;
-        f64 value;
-    } all[] = {
-        {METRIC_COUNTER, "kxi_da_requests", "queries asked", (f64)r->requests},
-        {METRIC_COUNTER, "kxi_da_failed_requests", "queries that failed", (f64)r->failed},
-        {METRIC_COUNTER, "silt_da_request_seconds", "seconds spent on queries", r->request_seconds},
-        {METRIC_COUNTER, "silt_da_reloads", "views opened after the first", (f64)r->reloads},
-        {METRIC_COUNTER, "silt_da_early_intervals", "requests to end the interval early",
-         (f64)r->early},
-        {METRIC_GAUGE, "silt_da_view", "number of the open view", (f64)r->view->number},
-        {METRIC_GAUGE, "silt_da_queued", "queries that wait", r->queued},
-        {METRIC_GAUGE, "silt_da_running", "queries that run", r->running},
-        {METRIC_GAUGE, "kxi_da_stream_pos", "position in the stream",
-         r->live ? (f64)live_position(r->live) : 0},
-        {METRIC_GAUGE, "kxi_da_records_after_purge", "live rows",
-         r->live ? (f64)live_rows(r->live, ~0u) : 0},
-        {METRIC_GAUGE, "silt_da_live_bytes", "memory of live rows",
-         r->live ? (f64)live_bytes(r->live, ~0u) : 0},
-        {METRIC_COUNTER, "silt_da_inflated_blocks", "blocks of compressed columns inflated",
-         (f64)image_inflated()},
-        {METRIC_GAUGE, "silt_da_inflated_bytes", "inflated blocks in memory", (f64)blocks},
-        {METRIC_GAUGE, "silt_memory_bytes", "resident anonymous memory", (f64)proc_memory()},
-    };
-
-    for (u32 i = 0; i < COUNT_OF(all); i++)
-        metric_set(metric_get(all[i].kind, all[i].name, "", all[i].help), all[i].value);
 }
 
 /* ---- a database that nobody manages */
@@ -909,16 +641,10 @@ static Err start(Reader *r)
         {".kxi.getData", "POST", "/data", on_get_data,
          "rows of a table: (arguments; callback; options)"},
         {NULL, "POST", "/kxi/getData", on_get_data, "the same, older path"},
-        {".kxi.getMeta", "GET", "/meta", on_meta, "tables, columns, rows"},
-        {".kxi.ping", "GET", "/kxi/ping", on_ping, "true"},
-        {".silt.status", "GET", "/v1/status", on_status, "view, position, live rows"},
-        {NULL, "GET", "/healthz", on_health, "the process lives"},
-        {NULL, "GET", "/readyz", on_ready, "queries are answered"},
-        {NULL, "GET", "/metrics", on_metrics, "counters and gauges as OpenMetrics text"},
         {0}};
     api_add(entries, r);
     api_text(on_text, r);
-    metric_collect(collect, r);
+    reader_info_add(r);
     TRY(loop_signal(r->loop, SIGTERM, on_signal, r));
     TRY(loop_signal(r->loop, SIGINT, on_signal, r));
     ServerOptions server = {

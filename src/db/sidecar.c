@@ -23,12 +23,14 @@
 #include "os/pool.h"
 
 #include <inttypes.h>
+#include <stdalign.h>
 #include <stdio.h>
 
 #define SIDECAR_ENDING ".sums"
 #define LINE_BLOCKS    64
 #define PIECE_BLOCKS   64
 #define DIRECT_ALIGN   4096
+#define PIECE_SIZE     (64u << 10) /* read at once */
 #define FILES_MAX      (3ull * BOUND_COLUMNS_MAX + 1024)
 
 static u64 blocks_of(u64 size) { return size / SUM_BLOCK + (size % SUM_BLOCK != 0); }
@@ -241,30 +243,19 @@ done:
 
 /* ---- computing */
 
-/* A MiB of memory, aligned for direct reads. */
-static Err piece_room(Buf *b, u8 **piece)
-{
-    Err err = buf_room(b, SUM_BLOCK + DIRECT_ALIGN, piece);
-    if (err == E_OK) *piece = (u8 *)round_up((u64)(uintptr_t)*piece, DIRECT_ALIGN);
-    return err;
-}
-
 static Err sum_file(const char *path, Sum *s)
 {
     Err err = E_OK;
-    Buf memory = {0};
     File f = FILE_NONE;
-    u8 *piece = NULL;
-    TRY(piece_room(&memory, &piece));
+    u8 piece[PIECE_SIZE];
     TRY(file_open(&f, path, FILE_READ));
-    for (u64 got = SUM_BLOCK; got == SUM_BLOCK;) {
-        TRY(file_read_some(&f, piece, SUM_BLOCK, s->size, &got));
+    for (u64 got = PIECE_SIZE; got == PIECE_SIZE;) {
+        TRY(file_read_some(&f, piece, PIECE_SIZE, s->size, &got));
         TRY(sum_add(s, piece, got));
     }
     TRY(sum_end(s));
 done:
     file_drop(&f);
-    buf_free(&memory);
     return err;
 }
 
@@ -346,26 +337,35 @@ static void describe(const Part *p, const SumFile *f, const char *what, const ch
                            detail, d->row_from, d->row_to, f->name);
 }
 
-/* Reads blocks [from, to) and notes those that differ. */
-static Err compare_blocks(const File *file, const SumFile *f, u64 from, u64 to, bool direct,
-                          SidecarDamage *d, const char **unread, Arena *a)
+/* The CRC of a block as it stands there; false when it cannot be read as a whole. Pieces are small
+ * enough to be still in the processor's cache when their turn comes. */
+static bool read_block(const File *file, u64 at, u64 size, bool direct, u32 *crc,
+                       const char **unread, Arena *a)
 {
-    Err err = E_OK;
-    Buf memory = {0};
-    u8 *piece = NULL;
-    TRY(piece_room(&memory, &piece));
-    for (u64 i = from; i < to; i++) {
-        u64 at = i * SUM_BLOCK, want = MIN(f->size - at, SUM_BLOCK), got = 0;
-        Err bad = direct ? file_read_direct(file, piece, SUM_BLOCK, at, &got)
+    alignas(DIRECT_ALIGN) u8 piece[PIECE_SIZE];
+    *crc = 0;
+    for (u64 end = at + size; at < end; at += PIECE_SIZE) {
+        u64 want = MIN(end - at, PIECE_SIZE), got = 0;
+        Err err = direct ? file_read_direct(file, piece, PIECE_SIZE, at, &got)
                          : file_read_some(file, piece, want, at, &got);
-        if (bad != E_OK) *unread = str_dup(a, str_of(fail_text()));
-        if (bad == E_OK && got >= want && crc_32c(0, piece, want) == f->blocks[i]) continue;
-        if (d->blocks++ == 0) d->from = at;
-        d->to = at + want;
+        if (err != E_OK) *unread = str_dup(a, str_of(fail_text()));
+        if (err != E_OK || got < want) return false;
+        *crc = crc_32c(*crc, piece, want);
     }
-done:
-    buf_free(&memory);
-    return err;
+    return true;
+}
+
+/* Reads blocks [from, to) and notes those that differ. */
+static void compare_blocks(const File *file, const SumFile *f, u64 from, u64 to, bool direct,
+                           SidecarDamage *d, const char **unread, Arena *a)
+{
+    for (u64 i = from; i < to; i++) {
+        u64 at = i * SUM_BLOCK, size = MIN(f->size - at, SUM_BLOCK);
+        u32 crc = 0;
+        if (read_block(file, at, size, direct, &crc, unread, a) && crc == f->blocks[i]) continue;
+        if (d->blocks++ == 0) d->from = at;
+        d->to = at + size;
+    }
 }
 
 Err sidecar_compare(const Part *p, const SumFile *f, u64 from, u64 to, bool direct, Arena *a,
@@ -390,7 +390,7 @@ Err sidecar_compare(const Part *p, const SumFile *f, u64 from, u64 to, bool dire
                  arena_format(a, "%" PRIu64 " bytes, written were %" PRIu64, size, f->size), a, d);
     }
     if (*bad) goto done;
-    TRY(compare_blocks(&file, f, from, to, direct, d, &unread, a));
+    compare_blocks(&file, f, from, to, direct, d, &unread, a);
     *bad = d->blocks > 0;
     if (!*bad) goto done;
     if (unread != NULL) {

@@ -230,6 +230,8 @@ Err export_plain(const Plain *p, const ExportOptions *o, ExportCounts *c)
     if (err == E_OK && (p->single || o->intervals))
         err = fail(E_USAGE, "%s: %s", p->path,
                    p->single ? "one table, not a database" : "it has no intervals");
+    if (err == E_OK && p->part_count + p->splayed_count + p->object_count == 0)
+        err = fail(E_NOT_FOUND, "%s: no kdb+ database", p->path);
     if (err != E_OK) return err;
     err = begin(&e, o, c);
     begun = err == E_OK;

@@ -347,5 +347,40 @@ def _():
         assert not imports.differences(before, imports.tree(p.a.hdb))
 
 
+@tap.test("an export that is stopped or fails leaves nothing under its name, and the next one succeeds")
+def _():
+    with proc.workdir() as top:
+        p = Place(top)
+        before = imports.tree(p.data)
+        out, k = os.path.join(top, "out"), 0
+        while True:
+            k += 1
+            done = proc.run(["export", p.data, out], env={"SILT_FAULT": f"error:{k}:ENOSPC"})
+            whole = done.returncode == 0
+            assert whole or done.returncode == 8, done
+            if not whole and b"is there" not in done.stderr:
+                late = os.path.exists(out)      # only the sync after the rename may fail then
+                assert not os.path.exists(out + ".export"), done
+                if late:
+                    assert len(kdbfiles.load_db(out).partitions) == 3
+                    shutil.rmtree(out)
+            if whole:
+                break
+            done = proc.run(["export", p.data, out], env={"SILT_FAULT": f"kill:{k}"})
+            assert done.returncode == 137, done
+            if os.path.exists(out):
+                assert len(kdbfiles.load_db(out).partitions) == 3
+                shutil.rmtree(out)
+            done = proc.run(["export", p.data, out])
+            assert done.returncode == 0, done
+            shutil.rmtree(out)
+        assert k > 20 and not imports.differences(before, imports.tree(p.data))
+        for text, rc in (([p.data], 2), ([p.data, out], 3), ([p.data, out + "2", "--view", "1"], 2),
+                         ([p.part(FIRST, "trade"), out + "2"], 2), ([top, out + "2"], 3)):
+            done = proc.run(["export", *text])
+            assert done.returncode == rc, done
+            assert not os.path.exists(out + "2")
+
+
 if __name__ == "__main__":
     tap.run()

@@ -188,8 +188,7 @@ crash: $(SILT) $(O)/test/crash_steps_test
 	$(Q)SILT=$(abspath $(SILT)) CRASH_ALL=1 CRASH_JOBS=$(shell nproc) python3 test/crash/import_test.py
 
 power: $(O)/test/crash_power_test $(O)/test/crash_import_power_test
-	$(Q)POWER_ALL=1 $<
-	$(Q)POWER_ALL=1 $(O)/test/crash_import_power_test
+	$(Q)for t in $^; do POWER_ALL=1 $$t || exit 1; done
 
 sim: $(SIM_PROGRAM)
 	$(Q)$(SIM_PROGRAM) $(or $(SEEDS),1..100000)

@@ -25,7 +25,7 @@ ORDERS = {"trade": ["sym", "time"], "note": ["time"]}
 TODAY = 9000 * DAY_NS           # a fixed past day, so that nothing depends on the clock
 GONE = (OSError, q.Closed, q.AccessDenied)
 HIT = "SILT_FAULT stops"
-ENDED_WELL = {"kill": (137,), "error": (0, 2, 5, 7, 8, 9), "short": (0, 5, 8)}
+ENDED_WELL = {"kill": (137,), "error": (0, 2, 4, 5, 7, 8, 9), "short": (0, 5, 8)}
 CRASH = re.compile(r"signal (4|6|7|8|11)\b|Sanitizer|runtime error|broken assumption")
 
 
@@ -128,7 +128,7 @@ class Run:
 
 def refused(e):
     """Publishing and jobs may be refused by these names only."""
-    if str(e).split(":")[0] not in ("full", "io", "busy", "close", "limit"):
+    if str(e).split(":")[0] not in ("full", "io", "busy", "close", "limit", "denied", "access"):
         raise Wrong(f"refused by {e}")
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The crash job in steps, for a checker that watches system calls from outside (outside.sh).
 
-    outside.py prepare|job|ruins|recover|verify ROOT
+    outside.py prepare|job|ruins|recover|verify|detect ROOT
     outside.py count PREPARED           the changes that os/fault counts in the same job
 
 `job` prints the number of each batch once it is acknowledged; `verify` reads those that had been
@@ -69,6 +69,15 @@ def verify(root, beside):
         assert done.returncode == 0, f"silt check {base}: {done}"
 
 
+def detect(root, beside):
+    """Fails when something is damaged: by the checksums first, else by what a restart finds."""
+    run = job.Run(root, [], beside)
+    for base in (run.a.idb, run.a.hdb):
+        done = proc.run(["check", "--deep", base])
+        assert done.returncode == 0, f"silt check --deep {base}: {done}"
+    verify(root, beside)
+
+
 def count(prepared, scratch):
     print(sum(job.count_points(scratch, prepared, role) for role in ("sm", "eoi", "eod")))
 
@@ -79,6 +88,6 @@ if __name__ == "__main__":
     with proc.workdir() as scratch:
         try:
             {"prepare": job.prepare, "job": run_job, "ruins": ruins, "recover": recover,
-             "verify": verify, "count": count}[step](where, scratch)
+             "verify": verify, "detect": detect, "count": count}[step](where, scratch)
         except (AssertionError, job.Stopped) as e:
             sys.exit(f"{step}: {e!r}")

@@ -19,7 +19,8 @@ $step prepare "$top/prepared"
 check() {
     python3 "$tool" --root "$top/root" --init "$top/prepared" --cwd "$top" --allow-abort \
         --cmd "$step job $top/root" --reader "$step ruins $top/root" \
-        --recover "$step recover $top/root" --verify "$step verify $top/root" "$@"
+        --recover "$step recover $top/root" --verify "$step verify $top/root" \
+        --detect "$step detect $top/root" "$@"
 }
 
 # Not ours: the checker's own mkdir of the root, the page that the job's driver writes over itself.

@@ -20,17 +20,20 @@ ALL = os.environ.get("CRASH_ALL") == "1"
 JOBS = int(os.environ.get("CRASH_JOBS", "2"))
 ROLES = os.environ.get("CRASH_ROLES", "sm eoi eod").split()
 # A mode, and how many of its points the usual run takes for each role.
-FIRST = {"kill:{}": 3, "error:{}:ENOSPC": 1, "error:{}:EIO": 1, "error:{}+:ENOSPC": 0,
-         "error:{}+:EIO": 0, "short:{}": 0}
-HISTORY = {"kill:{}": 4, "error:{}:ENOSPC": 1, "error:{}:EIO": 1, "error:{}+:ENOSPC": 1,
-           "error:{}+:EIO": 1, "short:{}": 1}
+MODES = ["kill:{}", "short:{}", "error:{}:EINTR"] + [
+    f"error:{{}}{lasting}:{name}" for name in ("ENOSPC", "EIO", "EDQUOT", "EMFILE", "EACCES")
+    for lasting in ("", "+")]
+FIRST = {mode: 0 for mode in MODES} | {"kill:{}": 3, "error:{}:ENOSPC": 1, "error:{}:EIO": 1}
+HISTORY = {mode: 0 for mode in MODES} | {
+    "kill:{}": 4, "error:{}:ENOSPC": 1, "error:{}:EIO": 1, "error:{}+:ENOSPC": 1,
+    "error:{}+:EIO": 1, "short:{}": 1, "error:{}:EMFILE": 1, "error:{}+:EACCES": 1}
 
 
 def chosen(count, most):
     """All points, or `most` of them spread over the whole job."""
     if ALL:
         return list(range(1, count + 1))
-    return sorted({1 + (2 * i + 1) * count // (2 * most) for i in range(most)})
+    return sorted({1 + (2 * i + 1) * count // (2 * most) for i in range(most)}) if count else []
 
 
 def points(top, prepared, sample):

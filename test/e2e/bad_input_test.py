@@ -134,7 +134,7 @@ def _():
             done = proc.run(words)
             assert done.returncode == 2 and done.stderr, (words, done)
         with open(path, "w") as f:
-            f.write(ASSEMBLY.replace("type: float", "type: floats"))
+            f.write(ASSEMBLY.replace("type: float", "type: float, oldName: cost"))
         done = proc.run(["up", path])
         assert done.returncode == 6 and b"line 10" in done.stderr, done
 

@@ -34,6 +34,7 @@
 #include <zstd.h>
 
 #define SPARE_SLOTS 16
+#define GZIP_LEVELS 10
 #define QIPC_HEAD   12
 #define QIPC_YIELD  (8 * 257) /* plain bytes of a group: eight matches, after its flags */
 #define QIPC_GROUP  17        /* stored bytes of that group */
@@ -125,13 +126,44 @@ static Err qipc_inflate(const u8 *stored, u64 size, u8 *plain, u64 plain_size)
 
 /* ---- gzip */
 
+static void gzip_free(z_stream *z)
+{
+    (void)deflateEnd(z);
+    free(z);
+}
+
+/* A stream of a level that is as good as new; NULL when there is no memory. */
+static z_stream *gzip_stream(Spares spares, int level)
+{
+    z_stream *z = spare_take(spares);
+    if (z != NULL) {
+        int code = deflateReset(z);
+        ASSERT(code == Z_OK);
+        return z;
+    }
+    z = malloc(sizeof *z);
+    if (z == NULL) return NULL;
+    *z = (z_stream){0};
+    if (deflateInit(z, level) == Z_OK) return z;
+    free(z);
+    return NULL;
+}
+
+/* What compress2 does, with a stream that is kept: its tables are 256 KiB. */
 static Err gzip_deflate(int level, const u8 *plain, u64 size, u8 *out, u64 *out_size)
 {
-    uLongf room = codec_room(CODEC_GZIP, size);
-    int code = compress2(out, &room, plain, size, level);
-    if (code == Z_MEM_ERROR) return no_memory(CODEC_GZIP);
-    ASSERT(code == Z_OK);
-    *out_size = room;
+    static Spares spares[GZIP_LEVELS];
+    ASSERT(level >= 0 && level < GZIP_LEVELS);
+    z_stream *z = gzip_stream(spares[level], level);
+    if (z == NULL) return no_memory(CODEC_GZIP);
+    z->next_in = (Bytef *)(uintptr_t)plain;
+    z->avail_in = (uInt)size;
+    z->next_out = out;
+    z->avail_out = (uInt)codec_room(CODEC_GZIP, size);
+    int code = deflate(z, Z_FINISH);
+    ASSERT(code == Z_STREAM_END);
+    *out_size = z->total_out;
+    if (!spare_give(spares[level], z)) gzip_free(z);
     return E_OK;
 }
 

@@ -55,6 +55,31 @@ static void what_goes_in_comes_out(void **state)
     free(stored);
 }
 
+/* Memory of the libraries is used again: what was compressed before leaves no trace. */
+static void bytes_do_not_depend_on_what_was_before(void **state)
+{
+    (void)state;
+    static u8 plain[65536];
+    u8 *first = malloc(1 << 20), *again = malloc(1 << 20);
+    for (u32 s = 0; s < COUNT_OF(settings); s++) {
+        int codec = settings[s].codec, level = settings[s].level;
+        u64 size = 0, others = 0, twice = 0;
+        if (codec == CODEC_ZSTD && level == 22) continue;
+        fill(plain, sizeof plain, 3);
+        ok(codec_deflate(codec, level, plain, sizeof plain, first, &size));
+        for (u32 kind = 0; kind < 3; kind++) {
+            fill(plain, sizeof plain - kind * 777, kind);
+            ok(codec_deflate(codec, level, plain, sizeof plain - kind * 777, again, &others));
+        }
+        fill(plain, sizeof plain, 3);
+        ok(codec_deflate(codec, level, plain, sizeof plain, again, &twice));
+        assert_int_equal(twice, size);
+        assert_memory_equal(again, first, size);
+    }
+    free(first);
+    free(again);
+}
+
 static void the_largest_block(void **state)
 {
     (void)state;
@@ -147,8 +172,11 @@ static void levels_are_checked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_goes_in_comes_out),  cmocka_unit_test(the_largest_block),
-        cmocka_unit_test(wrong_sizes_are_refused), cmocka_unit_test(damage_never_writes_outside),
+        cmocka_unit_test(bytes_do_not_depend_on_what_was_before),
+        cmocka_unit_test(what_goes_in_comes_out),
+        cmocka_unit_test(the_largest_block),
+        cmocka_unit_test(wrong_sizes_are_refused),
+        cmocka_unit_test(damage_never_writes_outside),
         cmocka_unit_test(levels_are_checked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

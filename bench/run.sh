@@ -1,7 +1,7 @@
 #!/bin/sh
 # The benchmarks, each with its reference measured in the same run; see bench/RESULTS.md.
 #
-#   bench/run.sh              all of them, about five minutes
+#   bench/run.sh              all of them, about eight minutes
 #   bench/run.sh NAME...      only these
 #   bench/run.sh --list       their names
 #

@@ -1005,36 +1005,42 @@ static Err distinct_rows(const Agg *a, const Plan *p, const ScanPiece *piece, co
     return err;
 }
 
+/* First or last among rows of a block of n. */
+static Err end_block(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *r, u64 n,
+                     AggState *states)
+{
+    if (p->time_slot < 0) return end_rows(a, p, piece, r, states);
+    const ScanColumn *time = &piece->cols[p->time_slot];
+    Err err = scan_need(time, r->from, n);
+    if (err != E_OK) return err;
+    err = end_rows(a, p, piece, r, states);
+    scan_done(time, r->from, n);
+    return err;
+}
+
 Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *r, AggLanes *lanes,
              AggState *states)
 {
     Err err = E_OK;
-    const ScanColumn *x = NULL, *y = NULL;
     if (r->count == 0) return E_OK;
     u64 n = r->sel != NULL ? r->sel[r->count - 1] + 1ull : r->count;
     if (a->kind == AGG_COUNT) {
         count_rows(r, states);
         return E_OK;
     }
-    if (!is_end(a->kind)) {
-        x = &piece->cols[a->slot];
-        if (a->slot2 >= 0) y = &piece->cols[a->slot2];
-    } else if (p->time_slot >= 0) {
-        x = &piece->cols[p->time_slot];
-    }
-    if (x != NULL) TRY(scan_need(x, r->from, n));
-    err = y != NULL ? scan_need(y, r->from, n) : E_OK;
+    if (is_end(a->kind)) return end_block(a, p, piece, r, n, states);
+    const ScanColumn *x = &piece->cols[a->slot];
+    const ScanColumn *y = &piece->cols[a->slot2 >= 0 ? a->slot2 : a->slot];
+    TRY(scan_need(x, r->from, n));
+    err = scan_need(y, r->from, n);
     if (err == E_OK) {
-        if (is_end(a->kind)) {
-            err = end_rows(a, p, piece, r, states);
-        } else if (a->kind == AGG_DISTINCT) {
+        if (a->kind == AGG_DISTINCT)
             err = distinct_rows(a, p, piece, r, states);
-        } else {
+        else
             lane_rows(a, piece, r, lanes, states);
-        }
-        if (y != NULL) scan_done(y, r->from, n);
+        scan_done(y, r->from, n);
     }
-    if (x != NULL) scan_done(x, r->from, n);
+    scan_done(x, r->from, n);
 done:
     return err;
 }

@@ -165,8 +165,8 @@ static void tables_are_written_or_given_up(void **state)
 {
     (void)state;
     CodecChoice gzip = {.codec = CODEC_GZIP, .level = 6, .block_log2 = 12};
-    assert_true(starve_each("table", write_table, NULL, 1).refused > 5);
-    assert_true(starve_each("compressed table", write_table, &gzip, 1).refused > 5);
+    assert_true(starve_each("table", write_table, NULL, 3).refused > 5);
+    assert_true(starve_each("compressed table", write_table, &gzip, 3).refused > 5);
 }
 
 int main(void)

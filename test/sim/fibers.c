@@ -14,6 +14,7 @@
  */
 #include "fibers.h"
 
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -483,6 +484,15 @@ void proc_random(void *out, u64 size)
     u8 *to = out;
     while (size-- > 0)
         *to++ = (u8)prng_next(&machine.entropy);
+}
+
+/* Workers tell malloc to give large blocks back at once; here they would be had from the kernel
+ * again a moment later. */
+int mallopt(int parameter, int value)
+{
+    (void)parameter;
+    (void)value;
+    return 1;
 }
 
 /* ---- os/pool: nothing is parallel here */

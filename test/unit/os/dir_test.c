@@ -157,6 +157,35 @@ static void missing_parents_are_made_and_synced(void **state)
     assert_int_equal(kind("a/z"), DIR_FOLDER);
 }
 
+static u32 folder_syncs; /* that the watcher was told of */
+
+static void count_syncs(void *arg, const FaultChange *c)
+{
+    (void)arg;
+    folder_syncs += c->call == FAULT_FOLDER;
+}
+
+/* Names are made durable again whoever made them: a process may have died before its sync. */
+static void names_of_folders_that_are_there_are_synced(void **state)
+{
+    (void)state;
+    assert_int_equal(dir_make_all("a/b/c"), E_OK);
+    fault_watch(count_syncs, NULL);
+    folder_syncs = 0;
+    assert_int_equal(dir_make_all("a/b/c"), E_OK);
+    assert_int_equal(folder_syncs, 0);
+    assert_int_equal(dir_sync_parent("a/b/c"), E_OK);
+    assert_int_equal(folder_syncs, 1);
+    assert_int_equal(dir_sync_above("a/b/c"), E_OK); /* a/b, a, . */
+    assert_int_equal(folder_syncs, 4);
+    fault_watch(NULL, NULL);
+    fault_arm(FAULT_ERROR, 2, false, EIO);
+    assert_int_equal(dir_sync_above("a/b/c"), E_IO);
+    fault_arm(FAULT_ERROR, 1, false, EACCES); /* not ours to read: passed over */
+    assert_int_equal(dir_sync_above("a/b/c"), E_OK);
+    fault_arm(FAULT_NONE, 0, false, 0);
+}
+
 static void links_swing_in_one_step(void **state)
 {
     (void)state;
@@ -441,6 +470,7 @@ int main(void)
         TEST(kinds_follow_links_when_asked),
         TEST(folders_are_made_once),
         TEST(missing_parents_are_made_and_synced),
+        TEST(names_of_folders_that_are_there_are_synced),
         TEST(links_swing_in_one_step),
         TEST(long_link_texts_survive),
         TEST(renames_replace_files),

@@ -256,6 +256,9 @@ static void revive(void)
     world.counts.deaths++;
     look();
     start_sm();
+    /* What a dead try has left and the next one relies on may not be durable yet. */
+    if ((world.may & MAY_CUT) != 0 && chance(4))
+        world.sm->spoil = (Spoil){.kind = SPOIL_POWER, .at = 1 + below(400)};
 }
 
 /* ---- steps */
@@ -272,6 +275,20 @@ static u64 some_change(void)
     return 1 + below(most[below(COUNT_OF(most))]);
 }
 
+/* To a moment of interest. */
+static void do_time(void)
+{
+    i64 now = fibers_wall(), midnight = (now / NOW_DAY_NS + 1) * NOW_DAY_NS;
+    i64 boundary = (now / FREQ_NS + 1) * FREQ_NS;
+    switch (below(8)) {
+    case 0: fibers_sleep_all((i64)below(90) * SECOND_NS); break;
+    case 1: fibers_sleep_all(midnight - now + (i64)below(20 * 60) * SECOND_NS); break;
+    case 2: fibers_sleep_all(MAX(0, midnight - now - (i64)below(20) * SECOND_NS)); break;
+    case 3: fibers_sleep_all((i64)below(30) * 3600 * SECOND_NS); break;
+    default: fibers_sleep_all(boundary - now + (i64)below(3000) * 1000000); break;
+    }
+}
+
 static void do_spoil(SpoilKind kind)
 {
     static const int errors[] = {EIO, ENOSPC, EIO, EDQUOT, EINTR, EMFILE, EACCES};
@@ -284,6 +301,14 @@ static void do_spoil(SpoilKind kind)
                        .lasting = kind == SPOIL_ERROR && error != EINTR && chance(4),
                        .syncs = kind == SPOIL_ERROR && error == EIO && chance(3)};
     world.disturbed = true;
+    /* Most changes are those of jobs: let there be one. */
+    if (chance(2)) clients_publish();
+    if (chance(3)) {
+        clients_end_interval(chance(2));
+    } else if (chance(2)) {
+        fibers_run(SECOND_NS);
+        do_time();
+    }
 }
 
 static void do_kill(void)
@@ -309,20 +334,6 @@ static void do_fill(void)
     world.full = !world.full;
     world.disturbed = true;
     disk_space(world.full ? below(32) << 20 : 100ull << 30, world.full && all);
-}
-
-/* To a moment of interest. */
-static void do_time(void)
-{
-    i64 now = fibers_wall(), midnight = (now / NOW_DAY_NS + 1) * NOW_DAY_NS;
-    i64 boundary = (now / FREQ_NS + 1) * FREQ_NS;
-    switch (below(8)) {
-    case 0: fibers_sleep_all((i64)below(90) * SECOND_NS); break;
-    case 1: fibers_sleep_all(midnight - now + (i64)below(20 * 60) * SECOND_NS); break;
-    case 2: fibers_sleep_all(MAX(0, midnight - now - (i64)below(20) * SECOND_NS)); break;
-    case 3: fibers_sleep_all((i64)below(30) * 3600 * SECOND_NS); break;
-    default: fibers_sleep_all(boundary - now + (i64)below(3000) * 1000000); break;
-    }
 }
 
 static void do_turn(void)

@@ -6,6 +6,7 @@
 
 #include <stdlib.h>
 
+#include "cmd/check_view.h"
 #include "os/proc.h"
 #include "query/getdata.h"
 
@@ -27,6 +28,19 @@ static void fill_source(PlainBase *b)
         s->more[s->more_count++] = &b->db->domains[i];
 }
 
+/* The base folder of a managed database is none: its parts stand below, and what is newest is told
+ * by `current`. */
+static Err refuse_managed(const char *folder)
+{
+    Arena a = {0};
+    Str assembly = {0}, tier = {0}, id = {0};
+    bool managed = check_view_marker(folder, &a, &assembly, &tier, &id);
+    arena_free(&a);
+    if (!managed) return E_OK;
+    return fail(E_USAGE, "%s belongs to a managed database: give its assembly file, or %s/current",
+                folder, folder);
+}
+
 Err plain_base_open(PlainBase **out, const char *folder, u64 number)
 {
     Err err = E_OK;
@@ -34,6 +48,7 @@ Err plain_base_open(PlainBase **out, const char *folder, u64 number)
     PlainBase *b = calloc(1, sizeof *b);
     if (b == NULL) return fail(E_MEMORY, "%s: no memory to open it", folder);
     b->uses = 1;
+    TRY(refuse_managed(folder));
     TRY(plain_view_open(&b->db, folder));
     b->db->view->number = number;
     TRY(run_cache_make(&b->source.cache, PLAIN_BASE_COLUMNS_MAX));

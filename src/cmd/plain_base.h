@@ -17,7 +17,8 @@ typedef struct {
     u32 uses;
 } PlainBase;
 
-/* Opens a folder; in use once. E_CORRUPT and others name the file and the rule. */
+/* Opens a folder; in use once. E_USAGE for the base of a managed database; E_CORRUPT and others
+ * name the file and the rule. */
 MUST_USE Err plain_base_open(PlainBase **b, const char *folder, u64 number);
 
 /* Gives a use back; the last one closes the database. NULL is allowed. */

@@ -681,6 +681,11 @@ def _():
                 got = r.get("trade", agg=[["n", "count", "id"], ["v", "sum", "size"]],
                             groupBy=["sym"])
                 assert q.to_py(got) == q.to_py(right)
+            base = os.path.dirname(view)
+            got = proc.run(["get", "-d", base, '{"table":"trade"}'])
+            assert got.returncode == 2 and b"/current" in got.stderr, got
+            got = proc.run(["get", "-d", os.path.join(base, "current"), '{"table":"trade"}'])
+            assert got.returncode == 0 and len(got.stdout.splitlines()) == 501, got
             s.stop()
 
 

@@ -199,6 +199,7 @@ crashpoints: $(SILT)
 e2e-big: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) SILT_BIG=1 python3 test/e2e/volume_test.py
 	$(Q)SILT=$(abspath $(SILT)) SILT_BIG=1 python3 test/e2e/memory_test.py
+	$(Q)SILT=$(abspath $(SILT)) SILT_BIG=1 python3 test/e2e/plain_test.py entries
 
 demo: deps
 	$(AGAIN) all

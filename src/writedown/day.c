@@ -390,12 +390,21 @@ done:
     return err;
 }
 
-/* Every byte of the parts whose rows go into new ones is compared first: damage must not be
- * inherited. Rows of a damaged part stay where they are. */
-static Err verify_sources(const DayPlan *plan, const DayOptions *o)
+static Err verify_task(void *arg, u64 i)
 {
-    for (u32 i = 0; i < plan->taken_count; i++) {
-        Err err = sidecar_verify(plan->taken[i], o->threads);
+    const DayPlan *plan = arg;
+    return sidecar_verify(plan->taken[i], 1);
+}
+
+/* Every byte of the parts whose rows go into new ones is compared first: damage must not be
+ * inherited. Rows of a damaged part stay where they are. Many parts are a task each; the bytes of a
+ * few are shared out. */
+static Err verify_sources(DayPlan plan, const DayOptions *o)
+{
+    if (plan.taken_count >= 2 * (u32)MAX(o->threads, 1))
+        return pool_run(plan.taken_count, o->threads, verify_task, &plan);
+    for (u32 i = 0; i < plan.taken_count; i++) {
+        Err err = sidecar_verify(plan.taken[i], o->threads);
         if (err != E_OK) return err;
     }
     return E_OK;
@@ -434,7 +443,7 @@ Err day_stage(const DayPlan *plan, const DayOptions *o, Arena *a, JobResult *res
     *result = (JobResult){.seq = plan->eod, .part_count = 0};
     result->parts = arena_array(a, Part, plan->date_count + 1u);
     Task *tasks = arena_array(a, Task, (u64)plan->date_count * tables + 1);
-    TRY(verify_sources(plan, o));
+    TRY(verify_sources(*plan, o));
     for (u32 d = 0; d < plan->date_count; d++) {
         const char *path = date_path(plan, &plan->dates[d], o->root, a);
         TRY(remove_staged(plan, &plan->dates[d], o->root, a));

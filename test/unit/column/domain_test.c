@@ -1,4 +1,5 @@
 /* domain: names are only ever appended; a prefix can be loaded; damage is named. */
+#include "base/crc.h"
 #include "column/block_out.h"
 #include "column/domain.h"
 #include "os/fault.h"
@@ -65,6 +66,41 @@ static void grows_at_its_end(void **state)
     assert_int_equal(domain_find(&reader, two[0]), 2);
     fails(E_CORRUPT, "are needed", domain_load(&reader, second + 1));
     domain_close(&reader);
+}
+
+/* The CRC of a domain's bytes as far as they are loaded or saved. */
+static void expect_crc(const Domain *d, u64 size)
+{
+    u64 there;
+    u8 *file = kit_read(kit_path("sym"), &there);
+    assert_true(there >= size);
+    assert_int_equal(d->size, size);
+    assert_int_equal(d->crc, crc_32c(0, file, size));
+    free(file);
+}
+
+static void its_crc_follows(void **state)
+{
+    (void)state;
+    Domain d, reader;
+    u64 first, second;
+    i32 one[] = {id_of("AAPL"), id_of("MSFT")}, two[] = {id_of("GOOG")};
+    unlink(kit_path("sym"));
+    ok(domain_open(&d, kit_path("sym"), UINT64_MAX));
+    ok(domain_add(&d, one, 2));
+    ok(domain_save(&d, &first));
+    expect_crc(&d, first);
+    ok(domain_open(&reader, kit_path("sym"), first));
+    expect_crc(&reader, first);
+    ok(domain_add(&d, two, 1));
+    ok(domain_save(&d, &second));
+    expect_crc(&d, second);
+    ok(domain_load(&reader, second));
+    expect_crc(&reader, second);
+    ok(domain_cut(&reader, first));
+    expect_crc(&reader, first);
+    domain_close(&reader);
+    domain_close(&d);
 }
 
 static void names_that_no_view_knows_are_cut(void **state)
@@ -208,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(absent_is_empty),
         cmocka_unit_test(grows_at_its_end),
+        cmocka_unit_test(its_crc_follows),
         cmocka_unit_test(names_that_no_view_knows_are_cut),
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(large_domains_load_in_pieces),

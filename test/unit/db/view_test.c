@@ -199,6 +199,40 @@ static void exchanged_manifests_are_refused(void **state)
     kit_end(&k);
 }
 
+/* A view knows the CRC of the names that its parts need; later names do not matter. */
+static void a_domain_is_compared(void **state)
+{
+    (void)state;
+    Kit k;
+    Domain d;
+    kit_make(&k, 1);
+    KIT_OK(kit_start(&k));
+    const View *v = k.p.current;
+    assert_true(v->sym_summed);
+    KIT_OK(domain_open(&d, k.root.sym, v->sym_size));
+    KIT_OK(view_check_domain(v, &d));
+    d.crc ^= 1;
+    assert_int_equal(view_check_domain(v, &d), E_CORRUPT);
+    assert_non_null(strstr(fail_text(), k.root.sym));
+    domain_close(&d);
+    /* A change of the length that tells no CRC: it is not known any more. */
+    kit_write(k.root.sym, "\xff\x01\x0b\0\1\0\0\0ab", 11);
+    PublishChange c = publish_change(&k.p);
+    c.sym_size = 11;
+    KIT_OK(publish_commit(&k.p, &c));
+    assert_false(k.p.current->sym_summed);
+    KIT_OK(domain_open(&d, k.root.sym, 11));
+    KIT_OK(view_check_domain(k.p.current, &d));
+    c = publish_change(&k.p);
+    c.sym_crc = d.crc;
+    c.sym_summed = true;
+    KIT_OK(publish_commit(&k.p, &c));
+    assert_true(k.p.current->sym_summed);
+    KIT_OK(view_check_domain(k.p.current, &d));
+    domain_close(&d);
+    kit_end(&k);
+}
+
 static void parts_are_found_over_segments(void **state)
 {
     (void)state;
@@ -348,6 +382,7 @@ int main(void)
         cmocka_unit_test(a_view_that_the_sweep_holds_is_tried_again),
         cmocka_unit_test(a_view_whose_folder_is_gone_is_corrupt),
         cmocka_unit_test(exchanged_manifests_are_refused),
+        cmocka_unit_test(a_domain_is_compared),
         cmocka_unit_test(parts_are_found_over_segments),
         cmocka_unit_test(segment_names_are_read_strictly),
         cmocka_unit_test(readers_never_lose_what_they_pinned),

@@ -145,6 +145,14 @@ static Err look(const Tail *t, WalRecord *r)
                      t->path);
 }
 
+/* Steps over a record that a caller may see; false for others and for none. */
+static bool take(Tail *t, Err looked, const WalRecord *r, bool *got)
+{
+    *got = looked == E_OK && r->kind != WAL_END;
+    if (*got) t->position = r->end;
+    return *got;
+}
+
 Err tail_next(Tail *t, WalRecord *r, bool *got)
 {
     Move how = MOVE_NONE;
@@ -152,11 +160,7 @@ Err tail_next(Tail *t, WalRecord *r, bool *got)
     for (int i = 0; i < TAIL_MOVES_MAX; i++) {
         if (t->position >= shared_load(&t->shared->durable)) return E_OK;
         Err err = look(t, r);
-        if (!err && r->kind != WAL_END) {
-            t->position = r->end;
-            *got = true;
-            return E_OK;
-        }
+        if (take(t, err, r, got)) return E_OK;
         /* Perhaps the position is gone, or another file holds it now. */
         u64 end = err ? t->position : r->end;
         Err moving = check_oldest(t);
@@ -167,6 +171,8 @@ Err tail_next(Tail *t, WalRecord *r, bool *got)
         if (how == MOVE_DONE && t->first == end) t->position = end;
     }
     if (how == MOVE_RACED) return E_OK; /* look again later */
+    /* The last move may have found it, after the writer had held the file for long. */
+    if (take(t, look(t, r), r, got)) return E_OK;
     return fail(E_CORRUPT, "log %s: position %llu is not found in any file", t->path,
                 (unsigned long long)t->position);
 }

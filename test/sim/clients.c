@@ -23,6 +23,7 @@
 #define QUESTIONS_MAX 4
 #define SECOND_NS     1000000000ll
 #define WAIT_ROUNDS   2000
+#define LISTENERS_MAX 3
 
 typedef struct {
     u32 batch;
@@ -57,6 +58,7 @@ static struct {
     Question questions[QUESTIONS_MAX];
     u32 question_count;
     Line *ask, *operate;
+    Line *listeners[LISTENERS_MAX];
     u64 answered, life;
     bool blind; /* after a power cut no manager has told yet how far the stream is durable */
     char refusal[256];
@@ -544,6 +546,35 @@ void clients_end_interval(bool day)
     vec_value(&request.as.vec)[0] = value_symbol(day ? ".silt.eod" : ".silt.eoi");
     ports_ask(clients.operate, &request);
     arena_free(&a);
+}
+
+void clients_listen(void)
+{
+    Arena a = {0};
+    Line **l = &clients.listeners[below(LISTENERS_MAX)];
+    if (*l != NULL && ports_open(*l) && chance(3)) {
+        ports_hang_up(*l);
+    } else if (*l != NULL && ports_open(*l)) {
+        Value done = value_list(&a, 2);
+        vec_value(&done.as.vec)[0] = value_symbol(".sm.api.reloadComplete");
+        vec_value(&done.as.vec)[1] = value_timestamp(fibers_wall());
+        ports_ask(*l, &done);
+    } else if (line_to(l, CLIENTS_SM_PORT) != NULL) {
+        Value ask = value_list(&a, 4);
+        Value *items = vec_value(&ask.as.vec);
+        items[0] = value_symbol(".sm.api.register");
+        items[1] = value_symbol(chance(2) ? "idb" : "hdb");
+        items[2] = value_long((i64)below(3600) * SECOND_NS);
+        items[3] = value_symbol("reload");
+        ports_ask(*l, &ask);
+    }
+    arena_free(&a);
+}
+
+void clients_hang_up(void)
+{
+    for (u32 i = 0; i < LISTENERS_MAX; i++)
+        if (clients.listeners[i] != NULL) ports_hang_up(clients.listeners[i]);
 }
 
 void clients_all_there(void)

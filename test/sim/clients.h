@@ -36,6 +36,11 @@ void clients_question_all(u64 life);
 /* Asks the manager to end the interval, or the interval and the day. */
 void clients_end_interval(bool day);
 
+/* A client registers for the news of views, says that it has opened one, or leaves; the views that
+ * it may read are kept until then. All of them leave. */
+void clients_listen(void);
+void clients_hang_up(void);
+
 /* Batches that are not acknowledged and will be sent again. */
 u32 clients_waiting(void);
 

@@ -183,6 +183,11 @@ void server_close(Server *s)
 static void tell_closed(void *arg)
 {
     Line *l = arg;
+    LIST_EACH(it, &l->requests)
+    {
+        const PortsRequest *r = LIST_ENTRY(it, PortsRequest, link);
+        if (r->call != NULL) r->call->conn = NULL;
+    }
     if (l->server->options.closed != NULL) l->server->options.closed(l->server->options.ctx, l);
 }
 
@@ -241,7 +246,7 @@ static void dispatch(void *arg)
     u8 kind = 0;
     list_init(&call->link);
     call->server = s;
-    call->conn = r->line->open ? r->line : NULL;
+    call->conn = r->line; /* what was sent before a close is read before it */
     call->sync = true;
     call->capability = CAPABILITY;
     Err err =

@@ -377,6 +377,7 @@ static void do_something(void)
         world.thaw = 0;
     }
     u64 n = below((world.may & MAY_FREEZE) != 0 ? 103 : 99);
+    if (chance(12)) clients_listen();
     if (n < 34)
         clients_publish();
     else if (n < 50)
@@ -453,6 +454,7 @@ static void to_the_next_day(void)
 static void quiet_end(void)
 {
     end_faults();
+    clients_hang_up();
     rest(15);
     for (int i = 0; clients_waiting() > 0; i++) {
         if (i == 60) model_wrong("%u batches are not acknowledged", clients_waiting());

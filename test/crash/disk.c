@@ -483,7 +483,8 @@ enum { SEEN_SLOTS = 1 << 18, STATES_MAX = 256, OPEN_MAX = 4096 };
 struct DiskReplay {
     const Disk *d;
     DiskModel model;
-    u64 without, left_at; /* a site; the event at which its sync was left out last */
+    bool *without; /* by site; NULL = none is left out */
+    u64 left_at;   /* the event at which a sync was left out last */
     u64 at, mark;
     Entries durable;
     Content *contents; /* by inode */
@@ -575,7 +576,7 @@ DiskReplay *disk_replay(const Disk *d, DiskModel model, u64 seed)
     ASSERT(r != NULL);
     r->d = d;
     r->model = model;
-    r->without = r->left_at = UINT64_MAX;
+    r->left_at = UINT64_MAX;
     r->contents = calloc(d->inode_count + 1, sizeof *r->contents);
     ASSERT(r->contents != NULL);
     copy_entries(&r->durable, &d->start);
@@ -589,11 +590,16 @@ DiskReplay *disk_replay(const Disk *d, DiskModel model, u64 seed)
     return r;
 }
 
-void disk_without(DiskReplay *r, u64 site) { r->without = site; }
+void disk_without(DiskReplay *r, u64 site)
+{
+    if (r->without == NULL) r->without = calloc(r->d->site_count + 1, sizeof *r->without);
+    ASSERT(r->without != NULL);
+    r->without[site] = true;
+}
 
 u64 disk_since(const DiskReplay *r)
 {
-    if (r->without == UINT64_MAX) return 0;
+    if (r->without == NULL) return 0;
     return r->left_at == UINT64_MAX ? UINT64_MAX : r->at - r->left_at;
 }
 
@@ -612,7 +618,7 @@ bool disk_next(DiskReplay *r)
 {
     if (r->at == r->d->event_count) return false;
     const Event *v = &r->d->events[r->at];
-    bool left_out = v->site != NONE && v->site == r->without;
+    bool left_out = v->site != NONE && r->without != NULL && r->without[v->site];
     switch (v->kind) {
     case EV_NAME:
         r->open = more(r->open, r->open_count, &r->open_room, sizeof *r->open);
@@ -865,6 +871,7 @@ void disk_replay_free(DiskReplay *r)
         free(r->contents[i].open);
     }
     free(r->contents);
+    free(r->without);
     free(r->durable.at);
     free(r->names.at);
     free(r->open);
@@ -966,12 +973,35 @@ static bool is_os(const char *line)
     return false;
 }
 
+/* What addr2line says of a site, once found kept: records of the same program ask for the same. */
+static const char *kept_name(const Site *s, const char *found)
+{
+    static struct {
+        void *frame[FRAMES];
+        int depth;
+        char text[220];
+    } kept[400];
+
+    static u64 count;
+    for (u64 i = 0; i < count; i++)
+        if (kept[i].depth == s->depth &&
+            memcmp(kept[i].frame, s->frame, (u64)s->depth * sizeof *s->frame) == 0)
+            return kept[i].text;
+    if (found == NULL || count == COUNT_OF(kept)) return found;
+    memcpy(kept[count].frame, s->frame, sizeof s->frame);
+    kept[count].depth = s->depth;
+    snprintf(kept[count].text, sizeof kept[count].text, "%.219s", found);
+    return kept[count++].text;
+}
+
 const char *disk_site(const Disk *d, u64 site)
 {
     static char text[300];
     char command[1200], function[200] = "", line[200];
     const Site *s = &d->sites[site];
     Dl_info info;
+    const char *known = kept_name(s, NULL);
+    if (known != NULL) return known;
     snprintf(text, sizeof text, "%s", s->what);
     if (s->depth == 0 || dladdr(s->frame[0], &info) == 0) return text;
     int used = snprintf(command, sizeof command, "addr2line -s -f -e /proc/%d/exe", getpid());
@@ -988,5 +1018,5 @@ const char *disk_site(const Disk *d, u64 site)
         break;
     }
     pclose(p);
-    return text;
+    return kept_name(s, text);
 }

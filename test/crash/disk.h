@@ -48,7 +48,7 @@ typedef enum { DISK_POSIX, DISK_ORDERED } DiskModel;
 /* Starts at the beginning of the record: nothing has happened. */
 DiskReplay *disk_replay(const Disk *d, DiskModel model, u64 seed);
 
-/* Takes every sync of this site for not done (T8); ~0 = none, the default. */
+/* Takes every sync of this site for not done (T8); may be said of several. */
 void disk_without(DiskReplay *r, u64 site);
 
 /* Events since the last sync that was left out; ~0 = none was so far, 0 = none is to be. */

@@ -461,6 +461,75 @@ static void try_sites(const Disk *d, u64 stride, Line *lines, u64 *count, Tally 
     }
 }
 
+/* Whether leaving out all syncs of some functions shows: two that stand for one another. */
+static bool is_missed_together(const Disk *d, const char *const names[2], Tally *t)
+{
+    DiskReplay *r = disk_replay(d, DISK_POSIX, 9);
+    u64 before = t->failures;
+    for (u64 site = 0; site < disk_sites(d); site++) {
+        Str line = str_of(disk_site(d, site)), name;
+        bool split = str_split(&line, ' ', &name);
+        if (split && (str_is(name, names[0]) || str_is(name, names[1]))) disk_without(r, site);
+    }
+    cut_everywhere(r, 1, 100000, true, t);
+    disk_replay_free(r);
+    return t->failures > before;
+}
+
+static void syncs_that_double_each_other_are_missed_together(void **state)
+{
+    (void)state;
+    static const char *const pairs[][2] = {{"part_folder", "sync_days"},
+                                           {"day_stage", "sync_dates"},
+                                           {"root_claim", "marker_write"},
+                                           {"wal_open", "wal_open"},
+                                           {"make", "name_file"}};
+    make_folder();
+    Disk *d = record_usual();
+    for (u64 i = 0; i < COUNT_OF(pairs); i++) {
+        Tally t = {0};
+        bool red = is_missed_together(d, pairs[i], &t);
+        print_message("# %s and %s left out: %s\n", pairs[i][0], pairs[i][1],
+                      red ? t.why : "nothing shows it");
+        assert_true(red);
+    }
+    disk_free(d);
+    remove_folder();
+}
+
+/* Those of recovery matter when a job was killed between a change and its sync. */
+static void syncs_of_recovery_are_missed_when_they_are_left_out(void **state)
+{
+    (void)state;
+    bool red[2] = {false, false};
+    static const char *const names[2] = {"mend_current", "mend_hdb"};
+    static const u64 steps[2] = {3, 6};
+    if (!whole) return; /* hundreds of lives */
+    make_folder();
+    for (u64 i = 0; i < 2; i++) {
+        bool met = true;
+        for (u64 k = 1; met && !(red[0] && red[1]); k++) {
+            u64 from = 0;
+            Disk *d = record_killed(steps[i], k, &from, &met);
+            for (u64 site = 0; site < disk_sites(d); site++) {
+                const char *line = disk_site(d, site);
+                for (u64 n = 0; n < 2; n++) {
+                    Tally t = {0};
+                    bool its = strncmp(line, names[n], strlen(names[n])) == 0;
+                    if (!its || red[n] || !is_missed(d, site, 1, 400, &t)) continue;
+                    red[n] = true;
+                    print_message("# %s left out after a kill at change %" PRIu64 ": %s\n", line, k,
+                                  t.why);
+                }
+            }
+            disk_free(d);
+        }
+    }
+    remove_folder();
+    for (u64 n = 0; n < 2; n++)
+        if (!red[n]) print_message("# %s: nothing shows it\n", names[n]);
+}
+
 static void each_sync_is_missed_when_it_is_left_out(void **state)
 {
     (void)state;
@@ -491,6 +560,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_power_cut_in_recovery_is_recovered_from),
         cmocka_unit_test(a_power_cut_after_a_kill_loses_nothing),
         cmocka_unit_test(a_failed_sync_loses_nothing_later),
+        cmocka_unit_test(syncs_that_double_each_other_are_missed_together),
+        cmocka_unit_test(syncs_of_recovery_are_missed_when_they_are_left_out),
         cmocka_unit_test(each_sync_is_missed_when_it_is_left_out),
     };
     if (argc > 1) cmocka_set_test_filter(argv[1]);

@@ -293,6 +293,28 @@ done:
     return err;
 }
 
+/* Removes what one stage file lists; what has another name is not a day job's. */
+static Err undo_day(Worker *w, const View *v, const char *name)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    u64 removed = 0, job = 0;
+    u64 size = strlen(name), ending = strlen(".tmp");
+    bool unfinished = size > ending && strcmp(name + size - ending, ".tmp") == 0;
+    Str stem = {name, unfinished ? size - ending : size};
+    if (!root_numbered(stem, "eod", &job)) goto done;
+    if (unfinished) { /* the job had not begun */
+        TRY(dir_unlink(dir_join(&a, w->root.idb, "stage", name, NULL)));
+        goto done;
+    }
+    TRY(publish_stage_undo(&w->root, v, name, &removed));
+    if (removed > 0)
+        log_event(LOG_INFO, "eod.undone", "%s: %llu folders", name, (unsigned long long)removed);
+done:
+    arena_free(&a);
+    return err;
+}
+
 /* Removes what earlier jobs staged and did not see published: their results can no longer be. There
  * is one eod at a time, and the manager takes none from a dead one. */
 static Err undo_days(Worker *w)
@@ -301,19 +323,14 @@ static Err undo_days(Worker *w)
     Arena a = {0};
     View *v = NULL;
     DirEntry *entries = NULL;
-    u64 count = 0, removed = 0, job = 0;
+    u64 count = 0;
     err =
         dir_list(dir_join(&a, w->root.idb, "stage", NULL), WORKER_STAGES_MAX, &a, &entries, &count);
     if (err == E_NOT_FOUND) err = E_OK;
     if (err != E_OK || count == 0) goto done;
     TRY(view_open(&w->cache, true, &v));
-    for (u64 i = 0; i < count; i++) {
-        if (!root_numbered(str_of(entries[i].name), "eod", &job)) continue;
-        TRY(publish_stage_undo(&w->root, v, entries[i].name, &removed));
-        if (removed > 0)
-            log_event(LOG_INFO, "eod.undone", "%s: %llu folders", entries[i].name,
-                      (unsigned long long)removed);
-    }
+    for (u64 i = 0; i < count; i++)
+        TRY(undo_day(w, v, entries[i].name));
 done:
     if (v != NULL) view_close(&w->cache, v);
     arena_free(&a);

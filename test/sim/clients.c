@@ -366,12 +366,9 @@ static void judge_batches(const Question *q)
 {
     for (u32 i = 0; i < model_batches(); i++) {
         ModelBatch *b = model_batch(i);
-        u64 good = 0;
         if (b->table != q->table) continue;
-        for (u64 id = b->first; id < b->first + b->count; id++) {
+        for (u64 id = b->first; id < b->first + b->count; id++)
             b->expected += matches(q, id);
-            good += !model_row(id)->bad;
-        }
         BatchState then = i < q->batches ? q->states[i] : BATCH_WAITING;
         bool whole = b->found == b->expected, none = b->found == 0;
         bool must = !q->blind && (then == BATCH_ACKED || then == BATCH_THERE);

@@ -25,10 +25,10 @@ typedef struct {
 
 static u8 *read_file(Look *l, const char *path, u64 *size)
 {
-    u8 *data = NULL;
-    if (file_read_all(path, FILE_MAX, &l->arena, &data, size) != E_OK)
+    u8 **data = arena_new(&l->arena, u8 *);
+    if (file_read_all(path, FILE_MAX, &l->arena, data, size) != E_OK)
         model_wrong("%s: %s", l->who, fail_text());
-    return data;
+    return *data;
 }
 
 /* The names in the domain: behind 8 bytes, each ended by a zero. */

@@ -268,6 +268,12 @@ static Err quarantine(Feed *f, const FeedMessage *m, const Batch *all, i64 lates
         f->counts.log_dropped++;
         err = E_OK;
     }
+    /* A folder that cannot be used is no fault of the publisher's: the message is not taken. */
+    if (err != E_OK && err != E_IO && err != E_FULL && err != E_MEMORY) {
+        FailRecord failure;
+        fail_save(&failure);
+        err = fail(E_BUSY, "rows with impossible times cannot be kept: %s", failure.text);
+    }
 done:
     batch_free(&bad);
     buf_free(&body);

@@ -66,8 +66,8 @@ MUST_USE Err feed_remember(Feed *f, u64 publisher, u64 session, u64 sequence);
 
 /* Takes one message. An Err is for the publisher: E_NOT_FOUND unknown table, E_TYPE wrong shape
  * (both parked), E_FULL, E_LIMIT (back-pressure, or a message beyond the bounds, counted: nothing
- * taken), E_IO. A parked record's body is the list (reason; body as published); quarantined rows
- * stand there as a list of columns. */
+ * taken), E_BUSY (its bad rows cannot be kept now: nothing taken), E_IO. A parked record's body is
+ * the list (reason; body as published); quarantined rows stand there as a list of columns. */
 MUST_USE Err feed_publish(Feed *f, const FeedMessage *m, FeedResult *r);
 
 /* Appends a control message (table name begins with '_'). */

@@ -113,6 +113,9 @@ static void send_one(Publisher *p, Sent *s)
         items[4] = value_long(1);
         items[5] = value_long((i64)b->sequence);
     }
+    if (getenv("SIM_TRACE") != NULL)
+        fprintf(stderr, "+++ %s sends batch %u, sequence %llu\n", p->name, s->batch,
+                (unsigned long long)b->sequence);
     b->life = clients.life;
     s->request = ports_ask(p->line, &request);
     arena_free(&a);
@@ -167,7 +170,7 @@ static void acknowledged(const Publisher *p, u32 batch, const Value *v)
 static void judge_refusal(Err err)
 {
     if (err != E_FULL && err != E_LIMIT && err != E_IO && err != E_BUSY && err != E_CLOSED &&
-        err != E_MEMORY && err != E_DENIED)
+        err != E_MEMORY)
         model_wrong("publishing is refused: %s: %s", fail_name(err), fail_text());
 }
 
@@ -186,6 +189,8 @@ static bool settled(Publisher *p, Sent *s)
     PortsState state = s->request == NULL ? PORTS_WAITING : ports_state(s->request);
     if (state == PORTS_WAITING) return false;
     Err err = state == PORTS_ANSWERED ? ports_answer(s->request, &a, &v) : E_CLOSED;
+    if (getenv("SIM_TRACE") != NULL)
+        fprintf(stderr, "+++ %s: batch %u: %s\n", p->name, s->batch, fail_name(err));
     if (err == E_OK) {
         acknowledged(p, s->batch, &v);
         done = true;

@@ -31,6 +31,7 @@ static const u64 REGRESSIONS[] = {
     44,   /* a new database whose manager was away over the end of its first interval */
     55,   /* the same, another end */
     70,   /* a reader starts while the manager names its first log file */
+    6179, /* a quarantine that may not be opened: the refusal was none that is sent again */
     5130, /* an unfinished stage file of a day job whose number was passed over */
 };
 

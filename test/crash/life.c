@@ -217,6 +217,9 @@ Err life_start(Life *l)
     TRY(model_recover(l));
     TRY(domain_open(&l->day_domain, l->root.sym, 0));
     TRY(start_worker(l));
+    /* Whoever looks now is told of this view: it must not be taken back any more. */
+    l->model.view = MAX(l->model.view, l->publish.current->number);
+    tell(l);
 done:
     if (err != E_OK) life_drop(l);
     return err;

@@ -310,7 +310,8 @@ static Disk *record_killed(u64 step, u64 k, u64 *from, bool *met)
     *met = err != E_OK || fault_count() >= k; /* a start that fails has reset the count */
     life_drop(&l);
     err = do_step(&l, START);
-    for (u64 i = step + (USUAL[step] == START), more = 0; more < 6 && err == E_OK; i++, more++) {
+    bool redo = USUAL[step] != START && USUAL[step] != MIGRATE;
+    for (u64 i = step + !redo, more = 0; more < 11 && err == E_OK; i++, more++) {
         if (USUAL[i] == START || USUAL[i] == KILL || USUAL[i] == STOP) break;
         err = do_step(&l, USUAL[i]);
     }
@@ -503,24 +504,22 @@ static void syncs_of_recovery_are_missed_when_they_are_left_out(void **state)
     (void)state;
     bool red[2] = {false, false};
     static const char *const names[2] = {"mend_current", "mend_hdb"};
-    static const u64 steps[2] = {3, 6};
-    if (!whole) return; /* hundreds of lives */
+    static const u64 steps[2] = {3, 36}; /* an interval; a migration, then intervals and sweeps */
+    if (!whole) return;                  /* hundreds of lives */
     make_folder();
     for (u64 i = 0; i < 2; i++) {
         bool met = true;
-        for (u64 k = 1; met && !(red[0] && red[1]); k++) {
+        for (u64 k = 1; met && !red[i]; k++) {
             u64 from = 0;
             Disk *d = record_killed(steps[i], k, &from, &met);
             for (u64 site = 0; site < disk_sites(d); site++) {
                 const char *line = disk_site(d, site);
-                for (u64 n = 0; n < 2; n++) {
-                    Tally t = {0};
-                    bool its = strncmp(line, names[n], strlen(names[n])) == 0;
-                    if (!its || red[n] || !is_missed(d, site, 1, 400, &t)) continue;
-                    red[n] = true;
-                    print_message("# %s left out after a kill at change %" PRIu64 ": %s\n", line, k,
-                                  t.why);
-                }
+                Tally t = {0};
+                bool its = strncmp(line, names[i], strlen(names[i])) == 0;
+                if (!its || red[i] || !is_missed(d, site, 1, 1000, &t)) continue;
+                red[i] = true;
+                print_message("# %s left out after a kill at change %" PRIu64 ": %s\n", line, k,
+                              t.why);
             }
             disk_free(d);
         }

@@ -21,6 +21,7 @@
 #include "cmd/options.h"
 #include "cmd/talk.h"
 #include "os/dir.h"
+#include "os/guard.h"
 
 #define CHECK_BESIDE_MAX 4096
 
@@ -178,6 +179,7 @@ int check_main(int argc, char **argv)
     TRY(options_parse(&argc, argv, options));
     if (argc != 1) TRY(fail(E_USAGE, "silt check DIR|ASSEMBLY: one path is expected"));
     db = arena_new(&a, CheckView);
+    TRY(guard_start()); /* a file that is cut while it is checked is a finding */
     TRY(check_path(argv[0], &o, db, &config, deep));
     TRY(report(db, json));
 done:

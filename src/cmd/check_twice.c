@@ -14,6 +14,7 @@
 #include <stdlib.h>
 
 #include "base/map.h"
+#include "os/guard.h"
 #include "q/symbol.h"
 #include "table/splay.h"
 
@@ -123,9 +124,11 @@ static Err read_rows(const char *path, const CheckTableDomains *domains, Arena *
     memcpy(names, s.names, s.column_count * sizeof *names);
     qsort(names, s.column_count, sizeof *names, by_text);
     for (u32 i = 0; i < s.column_count; i++) {
-        bool added = splay_column(&s, names[i], UINT64_MAX, &c) == E_OK;
-        rows->whole &= added && add_column(rows, c, domains);
+        err = splay_column(&s, names[i], UINT64_MAX, &c);
+        if (err != E_OK && guard_lost() > 0) goto done;
+        rows->whole &= err == E_OK && add_column(rows, c, domains);
     }
+    TRY(splay_intact(&s));
     if (rows->count > 1) qsort(rows->hashes, rows->count, sizeof *rows->hashes, by_hash);
 done:
     splay_close(&s);
@@ -172,7 +175,9 @@ Err check_twice(const char *const *paths, u64 count, const CheckTableDomains *do
         err = read_rows(paths[i], domains, &scratch, &rows[i]);
         if (err == E_MEMORY) goto done;
         if (err == E_LIMIT) findings_warn(findings, paths[i], "P-09", "%s", fail_text());
-        err = E_OK; /* what is damaged was said by check_table */
+        if (err == E_CORRUPT && guard_lost() > 0) findings_fail(findings, paths[i], "column", err);
+        if (err != E_OK) rows[i].count = 0;
+        err = E_OK; /* what else is damaged was said by check_table */
         for (u64 k = 0; k < i; k++) {
             u64 common = count_common(&rows[k], &rows[i]);
             if (common == 0) continue;

@@ -14,6 +14,7 @@
 #include "cmd/talk.h"
 #include "cmd/text.h"
 #include "os/file.h"
+#include "os/guard.h"
 #include "os/input.h"
 #include "q/json.h"
 #include "q/wire.h"
@@ -147,6 +148,7 @@ static Err look_up(const Get *g, const Value *request, Arena *a)
     Err err = E_OK;
     PlainBase *b = NULL;
     Value table;
+    TRY(guard_start()); /* run_execute asks for it */
     TRY(plain_base_open(&b, g->folder, 1));
     TRY(plain_base_get(b, request, a, &table));
     for (u64 i = 0; table.type == QT_TABLE && i < table.as.table.count; i++) {

@@ -275,12 +275,16 @@ static bool need_there(Slot *s)
     return false;
 }
 
+static Err was_lost(const char *path)
+{
+    return fail(E_CORRUPT, "%s: it was cut, or cannot be read, while it is open", path);
+}
+
 /* Inflates a block, unless what it is inflated from was lost. */
 static Err inflate(const ImageBlocks *b, u64 i, u8 *to)
 {
     Err err = block_inflate(&b->map, i, to, b->path);
-    if (!file_map_lost(&b->file)) return err;
-    return fail(E_CORRUPT, "%s: it was cut, or cannot be read, while it is open", b->path);
+    return file_map_lost(&b->file) ? was_lost(b->path) : err;
 }
 
 /* Inflates a block that this thread claimed. */
@@ -578,6 +582,8 @@ bool image_lost(const Image *m)
 {
     return file_map_lost(m->blocks != NULL ? &m->blocks->file : &m->plain);
 }
+
+Err image_intact(const Image *m, const char *path) { return image_lost(m) ? was_lost(path) : E_OK; }
 
 void image_close(Image *m)
 {

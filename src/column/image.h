@@ -39,6 +39,9 @@ MUST_USE Err image_open(Image *m, const char *path, ImageMode mode);
  * used. */
 bool image_lost(const Image *m);
 
+/* E_CORRUPT naming the file when they were. */
+MUST_USE Err image_intact(const Image *m, const char *path);
+
 /* Unmaps and frees; nobody may need bytes of it. Idempotent. */
 void image_close(Image *m);
 

@@ -194,6 +194,7 @@ Err object_read(const char *path, const DomainSet *domains, Arena *a, Value *v)
                  (unsigned long long)size, (unsigned long long)OBJECT_SIZE_MAX));
     TRY(arena_try(a, size + 1, 1, &copy));
     if (size > 0) memcpy(copy, m.plain.data, size);
+    TRY(image_intact(&m, path));
     TRY(fail_note(object_decode(copy, size, domains, a, v), "%s", path));
 done:
     image_close(&m);

@@ -470,6 +470,7 @@ static Err read_plain(const char *path, Arena *a, u8 **data, u64 *size)
                    (unsigned long long)*size, (unsigned long long)NAMES_SIZE_MAX);
     } else {
         *data = (u8 *)arena_text(a, (const char *)m.plain.data, *size);
+        err = image_intact(&m, path);
     }
     image_close(&m);
     return err;

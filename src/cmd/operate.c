@@ -21,7 +21,7 @@
 typedef struct {
     OptionsCommon common;
     const char *host;
-    bool json, wait;
+    bool json, wait, reader;
 } Operate;
 
 #define OPERATE_OPTIONS(o)                                                                         \
@@ -43,19 +43,22 @@ static Err print(const Value *v, bool json)
     return talk_print(&out);
 }
 
-/* One call of the manager, its answer printed. */
-static int simple(int argc, char **argv, const char *function)
+/* One call, its answer printed: of the manager, or of a reader where that may be chosen. */
+static int simple(int argc, char **argv, const char *function, bool readers)
 {
     Err err = E_OK;
     Arena a = {0};
     Client c = {.fd = -1};
     Value answer;
     Operate o = {0};
-    Option options[] = {OPERATE_OPTIONS(o), {0}};
+    Option options[] = {OPERATE_OPTIONS(o),
+                        {"reader", NULL, NULL, &o.reader, "of a reader, not of the manager"},
+                        {0}};
+    if (!readers) options[COUNT_OF(options) - 2] = (Option){0};
     TRY(options_parse(&argc, argv, options));
     if (argc > 1) TRY(fail(E_USAGE, "unexpected argument %s", argv[1]));
     o.common.file = argc == 1 ? argv[0] : NULL;
-    TRY(talk_open(&c, &o.common, o.host, TALK_MANAGER, OPERATE_CALL_MS));
+    TRY(talk_open(&c, &o.common, o.host, o.reader ? TALK_READER : TALK_MANAGER, OPERATE_CALL_MS));
     TRY(talk_call(&c, function, NULL, NULL, &a, &answer));
     TRY(print(&answer, o.json));
 done:
@@ -64,9 +67,9 @@ done:
     return talk_end(err);
 }
 
-int operate_status_main(int argc, char **argv) { return simple(argc, argv, ".silt.status"); }
+int operate_status_main(int argc, char **argv) { return simple(argc, argv, ".silt.status", true); }
 
-int operate_eoi_main(int argc, char **argv) { return simple(argc, argv, ".silt.eoi"); }
+int operate_eoi_main(int argc, char **argv) { return simple(argc, argv, ".silt.eoi", false); }
 
 /* Asks for the state of a request until it is completed. */
 static Err wait_for_day(Client *c, Arena *a, Value *answer)

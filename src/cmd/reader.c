@@ -8,7 +8,10 @@
  *
  * Reload: when the shared page (or `current`, without a stream) names a newer view: open and pin
  * it, load the domain on, drop live rows up to its watermark, give the old view back. Queries that
- * run keep the view they began with (O-76).
+ * run keep the view they began with (O-76). A view that cannot be opened (its manifest or the
+ * domain is damaged, the device does not read, there are no descriptors) changes nothing: the old
+ * view, which stays pinned with the log behind it, and the live rows after it answer on. That is
+ * told once, stands in status and metrics, and the newest view is tried every second.
  *
  * A query: parse and plan on the loop thread, execute and encode on a worker thread, finish on the
  * loop thread. At most `threads` run at once, the others wait in line; beyond READER_QUEUE_MAX they
@@ -23,6 +26,7 @@
 #include "cmd/reader.h"
 
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
@@ -43,6 +47,7 @@
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
 #define READER_DAMAGE_NS   1000000000ll
+#define READER_STALE_NS    1000000000ll
 #define READER_CALLS_MAX   32            /* queries of one connection in line */
 #define READER_UNREAD_MAX  (32ull << 20) /* bytes a peer has not taken: its queries wait */
 #define READER_EARLY_MS    60000
@@ -86,15 +91,24 @@ static void query_free(Query *q)
     free(q);
 }
 
-/* Loads the domain as far as a view needs it. */
-static Err load_domain(Reader *r, u64 size)
+/* Loads the domain as far as a view needs it and compares it with the view. One that is read on but
+ * is not the view's is as before afterwards: names of a damaged file must not stay in it. */
+static Err load_domain(Reader *r, const View *v)
 {
-    if (r->domain != NULL && size <= r->domain->domain.size) return E_OK;
-    if (r->domain != NULL && r->domain->uses == 1) return domain_load(&r->domain->domain, size);
+    if (r->domain != NULL && (r->domain->uses == 1 || v->sym_size <= r->domain->domain.size)) {
+        Domain *known = &r->domain->domain;
+        DomainMark before = domain_mark(known);
+        Err err = domain_load(known, v->sym_size);
+        if (err == E_OK) err = view_check_domain(v, known);
+        if (err != E_OK && known->size > before.size) domain_back(known, before);
+        return err;
+    }
     ReaderDomain *d = calloc(1, sizeof *d);
     if (d == NULL) return fail(E_MEMORY, "no memory for the domain");
-    Err err = domain_open(&d->domain, r->root.sym, size);
+    Err err = domain_open(&d->domain, r->root.sym, v->sym_size);
+    if (err == E_OK) err = view_check_domain(v, &d->domain);
     if (err != E_OK) {
+        domain_close(&d->domain);
         free(d);
         return err;
     }
@@ -121,8 +135,7 @@ static Err reload(Reader *r)
         view_close(&r->cache, v);
         return E_OK;
     }
-    TRY(load_domain(r, v->sym_size));
-    TRY(view_check_domain(v, &r->domain->domain));
+    TRY(load_domain(r, v));
     View *old = r->view;
     r->view = v;
     r->source.view = v;
@@ -136,6 +149,30 @@ static Err reload(Reader *r)
 done:
     if (v != NULL) view_close(&r->cache, v);
     return err;
+}
+
+/* Opens the newest view, or stays with the open one and tells why. */
+static void reload_or_stay(Reader *r)
+{
+    ReaderStale *s = &r->stale;
+    if (s->err != E_OK && now_mono() - s->tried < READER_STALE_NS) return;
+    Err err = reload(r);
+    if (err == E_OK && s->err != E_OK)
+        log_event(LOG_INFO, "da.fresh", "view %llu is open: the newest again",
+                  (unsigned long long)r->view->number);
+    if (err == E_OK) {
+        s->err = E_OK;
+        return;
+    }
+    bool known = s->err == err && strcmp(s->text, fail_text()) == 0;
+    if (s->err == E_OK) s->since = now_wall();
+    s->err = err;
+    s->tried = now_mono();
+    s->tries++;
+    snprintf(s->text, sizeof s->text, "%s", fail_text());
+    if (!known)
+        log_event(LOG_ERROR, "da.stale", "view %llu is served on, a newer one cannot be opened: %s",
+                  (unsigned long long)r->view->number, s->text);
 }
 
 /* Reads what the scrub has found, once a second. What cannot be read says nothing. */
@@ -154,20 +191,15 @@ static void read_damage(Reader *r)
                   fresh.count);
 }
 
-/* Whether there is a newer view than the open one. */
-static Err newer_view(Reader *r, bool *newer)
+/* Whether there is a newer view than the open one, or one cannot tell: then opening it says why. */
+static bool newer_view(Reader *r)
 {
     u64 number = 0;
-    *newer = false;
-    if (r->tailing) {
-        *newer = tail_view(&r->tail) > r->view->number;
-        return E_OK;
-    }
-    if (now_mono() - r->looked < 100000000) return E_OK;
+    if (r->stale.err != E_OK) return true;
+    if (r->tailing) return tail_view(&r->tail) > r->view->number;
+    if (now_mono() - r->looked < 100000000) return false;
     r->looked = now_mono();
-    Err err = view_current(&r->root, &number);
-    *newer = number > r->view->number;
-    return err;
+    return view_current(&r->root, &number) != E_OK || number > r->view->number;
 }
 
 /* Takes what the stream has, at most `most` records. A record that memoryLimit has no room for is
@@ -228,15 +260,13 @@ static void watch_memory(Reader *r)
 /* Takes what the stream has; then the newest view, also when there was no memory for all of it. */
 static Err catch_up(Reader *r, u32 most)
 {
-    Err err = E_OK;
-    bool newer = false;
     if (r->folder != NULL) return E_OK;
     Err followed = r->tailing ? follow_stream(r, most) : E_OK;
     if (followed != E_OK && followed != E_LIMIT) return followed;
-    TRY(newer_view(r, &newer));
-    if (newer) TRY(reload(r));
+    u64 before = r->view->number;
+    if (newer_view(r)) reload_or_stay(r);
     read_damage(r);
-    if (newer && followed == E_LIMIT) followed = follow_stream(r, most);
+    if (r->view->number != before && followed == E_LIMIT) followed = follow_stream(r, most);
     watch_memory(r);
     if (!r->ready &&
         (!r->tailing || live_position(r->live) >= r->target || r->view->watermark >= r->target)) {
@@ -245,9 +275,7 @@ static Err catch_up(Reader *r, u32 most)
                   (unsigned long long)r->view->number,
                   (unsigned long long)(r->live == NULL ? 0 : live_rows(r->live, ~0u)));
     }
-    err = followed;
-done:
-    return err;
+    return followed;
 }
 
 static void poll(void *arg)

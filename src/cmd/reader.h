@@ -16,6 +16,14 @@
 #include "serve/server.h"
 #include "stream/tail.h"
 
+/* Why a newer view is not open: the old one is served meanwhile. */
+typedef struct {
+    Err err; /* E_OK = the newest view is open */
+    char text[FAIL_TEXT_MAX];
+    i64 since, tried; /* wall time of the first try that failed; monotonic time of the last one */
+    u64 tries;        /* that failed, of all views */
+} ReaderStale;
+
 /* A loaded domain. Queries on worker threads read it, so it is replaced, not grown, while one
  * runs. */
 typedef struct {
@@ -53,6 +61,7 @@ typedef struct {
     u32 queued;
     i64 started;
     u64 requests, failed, reloads;
+    ReaderStale stale;
     f64 request_seconds;
     u64 early; /* requests to end the interval early */
     bool asking;

@@ -4,6 +4,7 @@
 #include "cmd/reader_info.h"
 
 #include "column/image.h"
+#include "os/now.h"
 #include "os/proc.h"
 #include "serve/metric.h"
 
@@ -62,11 +63,21 @@ static void on_meta(void *ctx, Call *call)
     call_value(call, &d);
 }
 
+/* Why the newest view is not open. */
+static Value stale_value(const ReaderStale *s, Arena *a)
+{
+    Value d = value_dict(a, 3);
+    value_put(&d, "since", value_timestamp(s->since));
+    value_put(&d, "tries", value_long((i64)s->tries));
+    value_put(&d, "reason", value_string(str_of(str_dup(a, str_of(s->text)))));
+    return d;
+}
+
 /* GET /v1/status. */
 static void on_status(void *ctx, Call *call)
 {
     Reader *r = ctx;
-    Value d = value_dict(&call->arena, 12);
+    Value d = value_dict(&call->arena, 13);
     value_put(&d, "name", value_string(str_of(r->config.name)));
     value_put(&d, "role", value_string(STR("da")));
     value_put(&d, "instance", value_string(str_of(r->dap->name)));
@@ -79,6 +90,7 @@ static void on_status(void *ctx, Call *call)
     value_put(&d, "requests", value_long((i64)r->requests));
     value_put(&d, "failed", value_long((i64)r->failed));
     value_put(&d, "reloads", value_long((i64)r->reloads));
+    if (r->stale.err != E_OK) value_put(&d, "stale", stale_value(&r->stale, &call->arena));
     call_value(call, &d);
 }
 
@@ -122,6 +134,7 @@ static void collect(void *arg)
     const Reader *r = arg;
     u64 blocks, whole;
     image_memory(&blocks, &whole);
+    f64 stale = r->stale.err == E_OK ? 0 : (f64)(now_wall() - r->stale.since) / 1e9;
 
     const struct {
         MetricKind kind;
@@ -134,6 +147,10 @@ static void collect(void *arg)
         {METRIC_COUNTER, "silt_da_reloads", "views opened after the first", (f64)r->reloads},
         {METRIC_COUNTER, "silt_da_early_intervals", "requests to end the interval early",
          (f64)r->early},
+        {METRIC_COUNTER, "silt_da_stale_tries", "tries to open the newest view that failed",
+         (f64)r->stale.tries},
+        {METRIC_GAUGE, "silt_da_stale_seconds",
+         "for how long a newer view could not be opened, 0 when the newest is open", stale},
         {METRIC_GAUGE, "silt_da_view", "number of the open view", (f64)r->view->number},
         {METRIC_GAUGE, "silt_da_queued", "queries that wait", r->queued},
         {METRIC_GAUGE, "silt_da_running", "queries that run", r->running},

@@ -197,6 +197,23 @@ Err domain_open(Domain *d, const char *path, u64 size)
     return err;
 }
 
+DomainMark domain_mark(const Domain *d)
+{
+    return (DomainMark){.size = d->size, .saved = d->saved, .crc = d->crc, .count = d->count};
+}
+
+void domain_back(Domain *d, DomainMark m)
+{
+    ASSERT(d->pending.size == 0 && m.count <= d->count);
+    while (d->count > m.count) {
+        i32 *index = &d->indices[d->ids[--d->count]];
+        if (*index == d->count) *index = -1;
+    }
+    d->size = m.size;
+    d->saved = m.saved;
+    d->crc = m.crc;
+}
+
 void domain_close(Domain *d)
 {
     free(d->path);

@@ -49,6 +49,17 @@ MUST_USE Err domain_open(Domain *d, const char *path, u64 size);
 /* Reads on up to `size` bytes (a newer view's length); smaller or equal does nothing. */
 MUST_USE Err domain_load(Domain *d, u64 size);
 
+/* How far a domain is loaded, and going back there: names that were loaded since are forgotten.
+ * Only for a domain that nothing was added to. */
+typedef struct {
+    u64 size, saved;
+    u32 crc;
+    i32 count;
+} DomainMark;
+
+DomainMark domain_mark(const Domain *d);
+void domain_back(Domain *d, DomainMark m);
+
 /* Frees the arrays; idempotent. */
 void domain_close(Domain *d);
 

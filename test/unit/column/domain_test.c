@@ -133,6 +133,38 @@ static void names_that_no_view_knows_are_cut(void **state)
     domain_close(&d);
 }
 
+static void names_of_a_damaged_file_are_forgotten(void **state)
+{
+    (void)state;
+    Domain d, reader;
+    u64 size;
+    i32 one[] = {id_of("mark1"), id_of("mark2")}, two[] = {id_of("mark3"), id_of("mark4")};
+    ok(domain_open(&d, kit_path("marks"), UINT64_MAX));
+    ok(domain_add(&d, one, 2));
+    ok(domain_save(&d, &size));
+    ok(domain_open(&reader, kit_path("marks"), size));
+    DomainMark before = domain_mark(&reader);
+    ok(domain_add(&d, two, 2));
+    ok(domain_save(&d, &size));
+    u32 crc = d.crc;
+    domain_close(&d);
+    u64 at = size - 8;
+    kit_poke(kit_path("marks"), at, 0x31); /* mark1 a second time, in place of mark3 */
+    ok(domain_load(&reader, size));
+    assert_int_equal(domain_find(&reader, two[1]), 3);
+    domain_back(&reader, before);
+    assert_int_equal(reader.count, 2);
+    assert_int_equal(reader.size, before.size);
+    assert_int_equal(domain_find(&reader, one[0]), 0);
+    assert_int_equal(domain_find(&reader, two[1]), -1);
+    kit_poke(kit_path("marks"), at, 0x33);
+    ok(domain_load(&reader, size));
+    assert_int_equal(domain_find(&reader, two[0]), 2);
+    assert_int_equal(domain_find(&reader, two[1]), 3);
+    assert_int_equal(reader.crc, crc);
+    domain_close(&reader);
+}
+
 static void damage_is_named(void **state)
 {
     (void)state;
@@ -246,6 +278,7 @@ int main(void)
         cmocka_unit_test(grows_at_its_end),
         cmocka_unit_test(its_crc_follows),
         cmocka_unit_test(names_that_no_view_knows_are_cut),
+        cmocka_unit_test(names_of_a_damaged_file_are_forgotten),
         cmocka_unit_test(damage_is_named),
         cmocka_unit_test(large_domains_load_in_pieces),
         cmocka_unit_test(a_failed_save_is_reported),

@@ -442,7 +442,7 @@ static Err take_row(const Agg *a, const Plan *p, const ScanPiece *piece, u64 row
     s->end.kept = false;
     s->end.late = scan_is_loose(a->type) || (c->zipped != NULL && a->type > QT_NESTED);
     if (s->end.late) {
-        s->end.list = c;
+        s->end.list = c->of != NULL ? c->of : c;
         s->end.count = row;
         return E_OK;
     }
@@ -478,7 +478,6 @@ static u64 find_end(const Agg *a, const i64 *times, bool ordered, u64 from, u64 
 static Err find_end_zipped(const Agg *a, const ScanColumn *c, bool ordered, u64 from, u64 to,
                            u64 *row, i64 *time)
 {
-    const i64 *times = c->data;
     if (ordered) {
         from = find_end(a, NULL, true, from, to);
         to = from + 1;
@@ -488,6 +487,7 @@ static Err find_end_zipped(const Agg *a, const ScanColumn *c, bool ordered, u64 
         u64 n = MIN(to - at, SCAN_BLOCK);
         Err err = scan_need(c, at, n);
         if (err != E_OK) return err;
+        const i64 *times = c->data;
         u64 best = find_end(a, times, false, at, at + n);
         bool better = a->kind == AGG_FIRST ? times[best] < *time : times[best] >= *time;
         if (at == from || better) {

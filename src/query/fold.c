@@ -190,10 +190,13 @@ done:
 Err fold_piece(Fold *f, const ScanPiece *piece, u64 skip, u64 rows)
 {
     Err err = E_OK;
+    ScanOwn own = {0};
     bool sieve = sieve_needed(f->plan, piece);
     if (!sieve && skip == 0 && rows == piece->row_count && piece->ids_slot == f->plan->run_slot &&
         f->group.form == GROUP_SYMBOL)
         return fold_runs(f, piece);
+    TRY(scan_own_open(&own, piece, f->plan->slot_count));
+    piece = &own.piece;
     for (u64 i = 0; i < piece->range_count && rows > 0; i++) {
         u64 from = piece->ranges[i].from, to = piece->ranges[i].to;
         u64 skipped = MIN(skip, to - from);
@@ -208,6 +211,7 @@ Err fold_piece(Fold *f, const ScanPiece *piece, u64 skip, u64 rows)
     }
     TRY(flush_spans(f, piece));
 done:
+    scan_own_close(&own);
     f->span_count = 0;
     return err;
 }

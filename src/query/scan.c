@@ -233,6 +233,76 @@ done:
     return err;
 }
 
+/* ---- a task's own copy */
+
+Err scan_own_open(ScanOwn *own, const ScanPiece *p, u32 slot_count)
+{
+    *own = (ScanOwn){.piece = *p, .of = p, .slot_count = slot_count};
+    own->piece.cols = malloc((slot_count + 1ull) * sizeof *own->piece.cols);
+    own->readers = calloc(slot_count + 1ull, sizeof *own->readers);
+    if (own->piece.cols == NULL || own->readers == NULL) {
+        scan_own_close(own);
+        return fail(E_MEMORY, "no memory for the columns of a query");
+    }
+    for (u32 i = 0; i < slot_count; i++) {
+        ScanColumn *c = &own->piece.cols[i];
+        *c = p->cols[i];
+        c->of = &p->cols[i];
+        if (c->zipped == NULL || c->form == SCAN_FILE) continue;
+        column_reader_open(&own->readers[i].column, c->zipped);
+        own->readers[i].own = c;
+        c->reader = &own->readers[i];
+    }
+    return E_OK;
+}
+
+void scan_own_close(ScanOwn *own)
+{
+    for (u32 i = 0; own->readers != NULL && i < own->slot_count; i++) {
+        if (own->readers[i].column.column != NULL) column_reader_close(&own->readers[i].column);
+        free(own->readers[i].joined);
+    }
+    free(own->readers);
+    if (own->of != NULL) free(own->piece.cols);
+    *own = (ScanOwn){0};
+}
+
+/* Brings rows together that begin in the block of the reader and end in others. */
+static Err join(ScanReader *r, u64 from, u64 n, u32 width, const void **elements)
+{
+    if (r->joined == NULL) r->joined = malloc((u64)SCAN_BLOCK * width);
+    if (r->joined == NULL) return fail(E_MEMORY, "no memory for the columns of a query");
+    for (u64 at = 0, count; at < n; at += count) {
+        Err err = column_reader_rows(&r->column, from + at, elements, &count);
+        if (err != E_OK) return err;
+        count = MIN(count, n - at);
+        memcpy(r->joined + at * width, *elements, count * width);
+    }
+    *elements = r->joined;
+    return E_OK;
+}
+
+Err scan_bring(const ScanColumn *c, u64 from, u64 n)
+{
+    ScanReader *r = c->reader;
+    const void *elements;
+    u64 count;
+    ASSERT(n <= SCAN_BLOCK);
+    if (n == 0 || (from >= r->from && from + n <= r->to)) return E_OK;
+    u32 width = c->form == SCAN_WIDE ? 8 : c->width;
+    r->from = r->to = 0;
+    Err err = column_reader_rows(&r->column, from, &elements, &count);
+    if (err == E_OK && count < n) {
+        count = n;
+        err = join(r, from, n, width, &elements);
+    }
+    if (err != E_OK) return err;
+    r->from = from;
+    r->to = from + count;
+    r->own->data = (const void *)((uintptr_t)elements - from * width);
+    return E_OK;
+}
+
 void scan_free(ScanPiece *p)
 {
     free(p->ranges);

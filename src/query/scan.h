@@ -9,6 +9,10 @@
  *
  * Rows of a compressed column can be read only between scan_need and scan_done for them: whoever
  * reads c->data, or calls a reader below, asks first. For all others that is one branch.
+ *
+ * A task that goes front to back through many rows does so over a copy of the piece of its own
+ * (ScanOwn): its compressed columns are inflated into one warm buffer each, block after block, and
+ * c->data of the copy follows them, so it is good from scan_need to the next scan_need only.
  */
 #ifndef QUERY_SCAN_H
 #define QUERY_SCAN_H
@@ -34,19 +38,29 @@ typedef enum {
     SCAN_VEC     /* lists, in memory */
 } ScanForm;
 
-typedef struct {
+typedef struct ScanColumn {
     ScanForm form;
     int type; /* in memory: QT_ENUM for symbols */
     u32 width;
     const void *data;
-    const Vec *vec;           /* SCAN_VEC */
-    Opened *opened;           /* of a part */
-    const Column *zipped;     /* its rows are inflated when they are asked for; else NULL */
-    bool own;                 /* the query's own, not yet the cache's */
-    const Names *names;       /* its domain when that is not the plan's; else NULL */
-    const DomainSet *domains; /* of symbols in lists when the plan has several; else NULL */
-    void *block;              /* SCAN_CONST: its elements when they are the column's own */
+    const Vec *vec;              /* SCAN_VEC */
+    Opened *opened;              /* of a part */
+    const Column *zipped;        /* its rows are inflated when they are asked for; else NULL */
+    struct ScanReader *reader;   /* in a task's own copy: what brings them; else NULL */
+    const struct ScanColumn *of; /* in a task's own copy: the column of the piece; else NULL */
+    bool own;                    /* the query's own, not yet the cache's */
+    const Names *names;          /* its domain when that is not the plan's; else NULL */
+    const DomainSet *domains;    /* of symbols in lists when the plan has several; else NULL */
+    void *block;                 /* SCAN_CONST: its elements when they are the column's own */
 } ScanColumn;
+
+/* A compressed column that one task reads front to back. */
+typedef struct ScanReader {
+    ColumnReader column;
+    ScanColumn *own; /* whose data follows */
+    u64 from, to;    /* rows that are readable now */
+    u8 *joined;      /* rows that stand in several blocks, brought together */
+} ScanReader;
 
 typedef struct {
     u64 from, to;
@@ -73,6 +87,14 @@ typedef struct {
     u64 row_count; /* rows in the ranges */
 } ScanPiece;
 
+/* A task's copy of a piece. */
+typedef struct {
+    ScanPiece piece;     /* its columns are the copy's own, all else is borrowed */
+    const ScanPiece *of; /* the piece itself */
+    ScanReader *readers; /* by slot */
+    u32 slot_count;
+} ScanOwn;
+
 /* Fills in a column from an open part or from live rows. */
 ScanColumn scan_of_part(const SchemaColumn *c, Opened *o, bool own);
 ScanColumn scan_of_live(const Vec *v);
@@ -89,16 +111,20 @@ static inline const Names *scan_names(const ScanColumn *c, const Names *names)
     return c->names != NULL ? c->names : names;
 }
 
+/* scan_need of a column with a reader; n <= SCAN_BLOCK. */
+MUST_USE Err scan_bring(const ScanColumn *c, u64 from, u64 n);
+
 /* Makes the rows [from, from + n) readable until scan_done of the same rows; E_CORRUPT names a
  * damaged block. */
 static inline MUST_USE Err scan_need(const ScanColumn *c, u64 from, u64 n)
 {
-    return c->zipped == NULL ? E_OK : column_need(c->zipped, from, from + n);
+    if (c->zipped == NULL) return E_OK;
+    return c->reader != NULL ? scan_bring(c, from, n) : column_need(c->zipped, from, from + n);
 }
 
 static inline void scan_done(const ScanColumn *c, u64 from, u64 n)
 {
-    if (c->zipped != NULL) column_done(c->zipped, from, from + n);
+    if (c->zipped != NULL && c->reader == NULL) column_done(c->zipped, from, from + n);
 }
 
 /* Rows [from, from + n) as lanes, n <= SCAN_BLOCK for SCAN_CONST: `out` has room for n and is
@@ -138,6 +164,13 @@ static inline bool scan_is_done(const ScanPiece *p, u32 filter)
 {
     return filter < 64 && (p->done >> filter & 1) != 0;
 }
+
+/* Makes a task's copy of a piece, which must stay as it is. What outlives the copy
+ * may refer to the piece's columns only (c->of). */
+MUST_USE Err scan_own_open(ScanOwn *own, const ScanPiece *p, u32 slot_count);
+
+/* Frees it; idempotent. */
+void scan_own_close(ScanOwn *own);
 
 /* Frees what find_rows allocated. */
 void scan_free(ScanPiece *p);

@@ -26,9 +26,9 @@ static bool any(const u8 *mask, u64 n)
 static Err narrow_by_time(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u8 *mask)
 {
     const ScanColumn *c = &piece->cols[p->time_slot];
-    const i64 *times = (const i64 *)c->data + scan_base(c, from);
     Err err = scan_need(c, from, n);
     if (err != E_OK) return err;
+    const i64 *times = (const i64 *)c->data + scan_base(c, from);
     if (piece->time_check) expr_narrow_times(times, n, piece->time_from, piece->time_to - 1, mask);
     if (piece->day_check)
         expr_narrow_days(times, n, p->request->slice_from, p->request->slice_to, mask);

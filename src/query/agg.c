@@ -17,6 +17,7 @@
 
 #include "base/bounds.h"
 #include "base/map.h"
+#include "query/masked.h"
 #include "query/simd.h"
 
 #include <math.h>
@@ -948,6 +949,26 @@ static void mixed_pairs(const Agg *a, const f64 *x, const f64 *y, u64 n, const u
     }
 }
 
+bool agg_is_masked(const Agg *a) { return a->kind == AGG_COUNT || a->kind == AGG_SUM; }
+
+/* Sums of the rows that a mask lets pass. */
+static void masked_rows(const Agg *a, const ScanColumn *c, const AggRows *r, AggLanes *lanes,
+                        AggState *s)
+{
+    if (a->real) {
+        const f64 *v = scan_f64(c, r->from, r->n, (f64 *)(void *)lanes->a);
+        s->f += masked_sum_f64(v, r->mask, r->n);
+        return;
+    }
+    u64 sum;
+    if (c->width == 4) {
+        sum = masked_sum_i32((const i32 *)c->data + scan_base(c, r->from), r->mask, r->n);
+    } else {
+        sum = masked_sum_i64(scan_i64(c, r->from, r->n, lanes->a), r->mask, r->n);
+    }
+    s->i = (i64)((u64)s->i + sum);
+}
+
 /* The rows' lanes, read as one stretch up to the last selected row. */
 static void lane_rows(const Agg *a, const ScanPiece *piece, const AggRows *r, AggLanes *lanes,
                       AggState *states)
@@ -1023,7 +1044,8 @@ Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows 
 {
     Err err = E_OK;
     if (r->count == 0) return E_OK;
-    u64 n = r->sel != NULL ? r->sel[r->count - 1] + 1ull : r->count;
+    u64 n = r->mask != NULL ? r->n : r->sel != NULL ? r->sel[r->count - 1] + 1ull : r->count;
+    ASSERT(r->mask == NULL || (agg_is_masked(a) && r->groups == NULL));
     if (a->kind == AGG_COUNT) {
         count_rows(r, states);
         return E_OK;
@@ -1036,6 +1058,8 @@ Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows 
     if (err == E_OK) {
         if (a->kind == AGG_DISTINCT)
             err = distinct_rows(a, p, piece, r, states);
+        else if (r->mask != NULL)
+            masked_rows(a, x, r, lanes, states);
         else
             lane_rows(a, piece, r, lanes, states);
         scan_done(y, r->from, n);

@@ -69,11 +69,14 @@ typedef struct {
 } AggSpan;
 
 /* Rows of a block: from + sel[0..count), or from, from + 1, ... when sel is NULL; each with its
- * group, or all of group 0 when groups is NULL. */
+ * group, or all of group 0 when groups is NULL. Or those `count` of [from, from + n), all of group
+ * 0, whose byte of `mask` is set (agg_is_masked). */
 typedef struct {
     u64 from, count;
     const u16 *sel;
     const u32 *groups;
+    const u8 *mask; /* NULL = sel says it */
+    u64 n;          /* bytes of the mask */
 } AggRows;
 
 /* Lanes of one thread. */
@@ -97,6 +100,9 @@ bool agg_is_read(const Agg *a, const Plan *p, const ScanPiece *piece);
 
 /* Reads it for all ranges, as elements of the result's type. */
 void agg_read(const Agg *a, const ScanPiece *piece, void *data);
+
+/* Whether an aggregation takes rows by a mask. */
+bool agg_is_masked(const Agg *a);
 
 /* Adds rows to the states of their groups. */
 MUST_USE Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const AggRows *rows,

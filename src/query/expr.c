@@ -379,6 +379,32 @@ void expr_narrow_days(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
     }
 }
 
+SIMD_BODY void ints_body(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
+{
+    for (u64 i = 0; i < n; i++)
+        mask[i] &= (u8)(((u32)v[i] - low <= span) ^ flip);
+}
+
+static void ints_plain(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
+{
+    ints_body(v, n, low, span, flip, mask);
+}
+
+SIMD_AVX2 static void ints_avx2(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
+{
+    ints_body(v, n, low, span, flip, mask);
+}
+
+/* The same for elements of 4 bytes. */
+static void narrow_ints(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
+{
+    if (simd_avx2()) {
+        ints_avx2(v, n, low, span, flip, mask);
+    } else {
+        ints_plain(v, n, low, span, flip, mask);
+    }
+}
+
 static void narrow_range(const Expr *e, const ScanColumn *c, u64 from, u64 n, u8 *mask)
 {
     const u8 flip = e->negate;
@@ -388,10 +414,7 @@ static void narrow_range(const Expr *e, const ScanColumn *c, u64 from, u64 n, u8
     u64 low = (u64)e->low, span = (u64)e->high - low;
     switch (c->width) {
     case 8: narrow_wide((const i64 *)c->data + from, n, low, span, flip, mask); break;
-    case 4:
-        for (u64 i = 0; i < n; i++)
-            mask[i] &= (u8)(((u32)ints[from + i] - (u32)low <= (u32)span) ^ flip);
-        break;
+    case 4: narrow_ints(ints + from, n, (u32)low, (u32)span, flip, mask); break;
     case 2:
         for (u64 i = 0; i < n; i++)
             mask[i] &= (u8)(((u16)((u16)shorts[from + i] - (u16)low) <= (u16)span) ^ flip);
@@ -485,8 +508,7 @@ static Err narrow_symbols(const Expr *e, const ScanPiece *p, const Names *names,
     Err err = scan_ids(p, c, names, from, n, lanes, &ids);
     if (err != E_OK) return err;
     if (e->kind == EXPR_ID) {
-        for (u64 i = 0; i < n; i++)
-            mask[i] &= (u8)((ids[i] == e->id) ^ e->negate);
+        narrow_ints(ids, n, (u32)e->id, 0, e->negate, mask);
     } else if (e->kind == EXPR_IDS) {
         const u8 *table = e->set;
         for (u64 i = 0; i < n; i++)

@@ -4,7 +4,8 @@
  * A range has one group when there are no group columns, or when it is a run of the one group
  * column. If nothing must be looked at row by row, such ranges are collected as spans and added
  * many at a time, one aggregation after the other. Otherwise rows go a block at a time: sieve,
- * numbers of their groups, aggregations.
+ * numbers of their groups, aggregations. Which rows passed is listed only when an aggregation or
+ * the groups want a list; for counts and sums the mask will do.
  */
 #include "query/fold.h"
 
@@ -32,6 +33,9 @@ Err fold_init(Fold *f, const Plan *p)
     }
     for (u32 i = 0; i < r->select_count; i++)
         f->aggs[i] = agg_of(p, &r->selects[i]);
+    f->masked = true;
+    for (u32 i = 0; i < r->select_count; i++)
+        f->masked &= agg_is_masked(&f->aggs[i]);
     TRY(group_init(&f->group, p));
 done:
     if (err != E_OK) fold_free(f);
@@ -113,20 +117,25 @@ static Err fold_block(Fold *f, const ScanPiece *piece, bool sieve, bool single, 
                       u64 n)
 {
     Err err = E_OK;
+    u8 mask[SCAN_BLOCK + 8];
     u16 sel[SCAN_BLOCK + 8];
     u32 groups[SCAN_BLOCK], group = 0;
     u64 count = n;
     const u16 *chosen = NULL;
-    if (sieve) TRY(sieve_block(f->plan, piece, from, n, sel, &count));
+    if (sieve) TRY(sieve_mask(f->plan, piece, from, n, mask, &count));
     if (count == 0) return E_OK;
-    if (count < n) chosen = sel;
+    if (count < n && !(single && f->masked)) {
+        sieve_select(mask, n, sel);
+        chosen = sel;
+    }
     if (single) {
         TRY(group_of(f, piece, at, &group));
     } else {
         TRY(group_rows(&f->group, piece, from, chosen, count, groups));
     }
     TRY(start_states(f));
-    AggRows rows = {from, count, chosen, single ? NULL : groups};
+    AggRows rows = {from, count, chosen, single ? NULL : groups, NULL, n};
+    if (count < n && chosen == NULL) rows.mask = mask;
     for (u32 i = 0; i < f->agg_count; i++)
         TRY(agg_rows(&f->aggs[i], f->plan, piece, &rows, f->lanes, f->states[i] + group));
 done:

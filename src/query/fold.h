@@ -13,6 +13,7 @@ typedef struct {
     const Plan *plan;
     u32 agg_count;
     Agg *aggs;
+    bool masked; /* all of them take a mask of rows */
     Group group;
     AggState **states; /* by aggregation, then group */
     u32 room, started; /* groups that states have room for, and a state of */

@@ -36,6 +36,27 @@ ScanColumn scan_of_live(const Vec *v)
     return column;
 }
 
+/* Integers of 4 bytes as lanes. */
+SIMD_BODY void longs_body(const i32 *v, u64 n, i64 *out)
+{
+    for (u64 i = 0; i < n; i++)
+        out[i] = v[i] == Q_NULL_INT ? Q_NULL_LONG : v[i];
+}
+
+static void longs_plain(const i32 *v, u64 n, i64 *out) { longs_body(v, n, out); }
+
+SIMD_AVX2 static void longs_avx2(const i32 *v, u64 n, i64 *out) { longs_body(v, n, out); }
+
+SIMD_BODY void floats_body(const i32 *v, u64 n, f64 *out)
+{
+    for (u64 i = 0; i < n; i++)
+        out[i] = v[i] == Q_NULL_INT ? (f64)NAN : (f64)v[i];
+}
+
+static void floats_plain(const i32 *v, u64 n, f64 *out) { floats_body(v, n, out); }
+
+SIMD_AVX2 static void floats_avx2(const i32 *v, u64 n, f64 *out) { floats_body(v, n, out); }
+
 const i64 *scan_i64(const ScanColumn *c, u64 from, u64 n, i64 *out)
 {
     from = scan_base(c, from);
@@ -45,9 +66,10 @@ const i64 *scan_i64(const ScanColumn *c, u64 from, u64 n, i64 *out)
     switch (c->width) {
     case 8: return (const i64 *)c->data + from;
     case 4:
-        for (u64 i = 0; i < n; i++) {
-            i64 v = ints[from + i];
-            out[i] = v == Q_NULL_INT ? Q_NULL_LONG : v;
+        if (simd_avx2()) {
+            longs_avx2(ints + from, n, out);
+        } else {
+            longs_plain(ints + from, n, out);
         }
         break;
     case 2:
@@ -112,8 +134,11 @@ const f64 *scan_f64(const ScanColumn *c, u64 from, u64 n, f64 *out)
     switch (c->width) {
     case 8: convert_longs((const i64 *)c->data + from, n, out); break;
     case 4:
-        for (u64 i = 0; i < n; i++)
-            out[i] = ints[from + i] == Q_NULL_INT ? (f64)NAN : (f64)ints[from + i];
+        if (simd_avx2()) {
+            floats_avx2(ints + from, n, out);
+        } else {
+            floats_plain(ints + from, n, out);
+        }
         break;
     case 2:
         for (u64 i = 0; i < n; i++)

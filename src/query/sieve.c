@@ -6,6 +6,8 @@
  */
 #include "query/sieve.h"
 
+#include "query/masked.h"
+
 bool sieve_needed(const Plan *p, const ScanPiece *piece)
 {
     for (u32 i = 0; i < p->filter_count; i++) {
@@ -36,10 +38,8 @@ static Err narrow_by_time(const Plan *p, const ScanPiece *piece, u64 from, u64 n
     return E_OK;
 }
 
-Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel, u64 *count)
+Err sieve_mask(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u8 *mask, u64 *count)
 {
-    u8 mask[SCAN_BLOCK + 8];
-    u64 kept = 0;
     ASSERT(n <= SCAN_BLOCK);
     memset(mask, 1, n);
     memset(mask + n, 0, 8);
@@ -54,6 +54,13 @@ Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel
         Err err = expr_narrow(&p->filters[i], piece, p->names, from, n, mask);
         if (err != E_OK) return err;
     }
+    *count = masked_count(mask, n);
+    return E_OK;
+}
+
+void sieve_select(const u8 *mask, u64 n, u16 *sel)
+{
+    u64 kept = 0;
     for (u64 at = 0; at < n; at += 8) {
         if (load_u64(mask + at) == 0) continue;
         for (u64 i = at; i < at + 8; i++) {
@@ -61,6 +68,12 @@ Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel
             kept += mask[i];
         }
     }
-    *count = kept;
-    return E_OK;
+}
+
+Err sieve_block(const Plan *p, const ScanPiece *piece, u64 from, u64 n, u16 *sel, u64 *count)
+{
+    u8 mask[SCAN_BLOCK + 8];
+    Err err = sieve_mask(p, piece, from, n, mask, count);
+    if (err == E_OK && *count > 0) sieve_select(mask, n, sel);
+    return err;
 }

@@ -48,7 +48,7 @@ static AggState whole(Bench *b, const Agg *a)
     return s;
 }
 
-/* The same rows in random pieces: spans, selections, groups of one, merged in order. */
+/* The same rows in random pieces: spans, selections, masks, groups of one, merged in order. */
 static AggState split(Bench *b, const Agg *a, Prng *p)
 {
     AggState total = agg_start(a);
@@ -64,8 +64,14 @@ static AggState split(Bench *b, const Agg *a, Prng *p)
             groups[i] = 1;
         }
         AggSpan span = {from, to, 1};
-        AggRows rows = {from, to - from, sel, groups};
-        switch (prng_below(p, 4)) {
+        AggRows rows = {from, to - from, sel, groups, NULL, 0};
+        u8 mask[SCAN_BLOCK] = {0};
+        memset(mask, 1, to - from);
+        switch (prng_below(p, agg_is_masked(a) ? 5 : 4)) {
+        case 4:
+            rows = (AggRows){from, to - from, NULL, NULL, mask, MIN(ROWS - from, SCAN_BLOCK)};
+            KIT_OK(agg_rows(a, &b->plan, piece, &rows, &b->lanes, s + 1));
+            break;
         case 0: KIT_OK(agg_spans(a, &b->plan, piece, &span, 1, &b->lanes, s)); break;
         case 1: KIT_OK(agg_rows(a, &b->plan, piece, &rows, &b->lanes, s)); break;
         case 2:

@@ -83,6 +83,16 @@ static const char *const questions[] = {
     "{'table':'trade','groupBy':['ex','date'],'agg':[['s','sum','price'],['l','last','note'],['t',"
     "'max','time']]}",
     "{'table':'trade','groupBy':'note','agg':[['n','count','sym']]}",
+    "{'table':'trade','filter':['>','price',500],'agg':[['s','sum','qty'],['t','sum','price'],['u',"
+    "'sum','small'],['n','count','note']]}",
+    "{'table':'trade','filter':['or',['<','qty',300],['like','note','*7 of*']],'agg':[['s','sum',"
+    "'size'],['m','max','price'],['w','wavg','size','price'],['l','last','note'],['d','distinct',"
+    "'ex']]}",
+    "{'table':'trade','filter':['<>','ex','S1'],'groupBy':['small','ex'],'agg':[['s','sum','price'"
+    "],['f','first','note'],['l','last','time']]}",
+    "{'table':'trade','filter':['>','real',3],'startTS':'2024.05.14D01:00:07','endTS':'2024.05."
+    "14D02:11:03','groupBy':'sym','agg':[['s','sum','qty'],['n','count','id']]}",
+    "{'table':'trade','temporality':'slice','slice':['01:00','01:02'],'agg':[['s','sum','size']]}",
     "{'table':'trade','filter':['=','sym','S3'],'startTS':'2024.05.14D05:00','endTS':'2024.05."
     "14D05:01'}",
     "{'table':'trade','filter':[['>','price',990],['like','note','*7 of*']]}",

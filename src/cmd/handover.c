@@ -118,6 +118,30 @@ static void fill_options(const Config *c, AdoptOptions *o)
                         .tables = &c->tables};
 }
 
+/* The database itself where --from names a link to it: it is the folder that is renamed. It may be
+ * gone already when an import is resumed. */
+static Err find_source(const char *from, Arena *a, char **source)
+{
+    Err err = dir_resolve(from, a, source);
+    return err == E_NOT_FOUND ? dir_absolute(from, a, source) : err;
+}
+
+/* Says what to do when nothing stands where the database is looked for. */
+static Err refuse_missing(const AdoptOptions *o)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    DirKind kind = DIR_ABSENT;
+    const char *data = dir_join(&a, o->hdb, "data", NULL);
+    TRY(dir_kind(data, true, &kind));
+    if (kind == DIR_ABSENT)
+        TRY(fail(E_NOT_FOUND,
+                 "%s: there is no database: put it there, or name its folder with --from", data));
+done:
+    arena_free(&a);
+    return err;
+}
+
 static Err run_assembly(const Words *w, Config *c, Arena *a)
 {
     Err err = E_OK;
@@ -134,7 +158,7 @@ static Err run_assembly(const Words *w, Config *c, Arena *a)
     TRY(config_load(c, &source, &findings, &count));
     TRY(config_supported(c));
     fill_options(c, &o);
-    if (w->from != NULL) TRY(dir_absolute(w->from, a, &from));
+    if (w->from != NULL) TRY(find_source(w->from, a, &from));
     o.source = from;
     o.first_days = w->rule != NULL;
     o.keep_unlisted = w->keep_unlisted;
@@ -142,6 +166,7 @@ static Err run_assembly(const Words *w, Config *c, Arena *a)
     o.progress = show_progress;
     o.arg = &progress;
     TRY(adopt_pending(o.hdb, &pending));
+    if (!pending && from == NULL) TRY(refuse_missing(&o));
     if (w->check)
         err = adopt_check(&o, &s);
     else if (pending)

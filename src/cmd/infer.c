@@ -247,18 +247,29 @@ done:
     return err;
 }
 
+/* The base folder of the history: the one whose `data` the database is, else one beside it, which
+ * the database would be renamed into (silt adopt --from). */
+static const char *history_of(const char *base, Arena *a)
+{
+    const char *last = strrchr(base, '/');
+    if (last != base && strcmp(last, "/data") == 0) return arena_text(a, base, (u64)(last - base));
+    return arena_format(a, "%s-hdb", base);
+}
+
 static Err put_rest(Infer *n, const char *name)
 {
     Err err = E_OK;
     Arena a = {0};
     char *base = NULL;
-    TRY(dir_absolute(n->plain->path, &a, &base));
+    const char *hdb = NULL;
+    TRY(dir_resolve(n->plain->path, &a, &base));
+    hdb = history_of(base, &a);
     TRY(line(n, "\nbus:\n  stream:\n    protocol: rt\n    topic: %s", name));
     TRY(line(n, "\nmounts:\n  rdb:\n    type: stream\n    partition: none"));
     TRY(line(n, "  idb:\n    type: local\n    partition: ordinal"));
-    TRY(line(n, "    baseURI: %s # a guess", quoted(&a, arena_format(&a, "file://%s-idb", base))));
+    TRY(line(n, "    baseURI: %s # a guess", quoted(&a, arena_format(&a, "file://%s-idb", hdb))));
     TRY(line(n, "  hdb:\n    type: local\n    partition: date"));
-    TRY(line(n, "    baseURI: %s", quoted(&a, arena_format(&a, "file://%s", base))));
+    TRY(line(n, "    baseURI: %s # a guess", quoted(&a, arena_format(&a, "file://%s", hdb))));
     TRY(line(n, "\nelements:\n  sm:\n    source: stream\n    tiers:"));
     TRY(line(n, "      - {name: rdb, mount: rdb}"));
     TRY(line(n, "      - {name: idb, mount: idb, schedule: {freq: 00:10:00}}"));

@@ -4,7 +4,9 @@
  * A pass is spread evenly over its period: at each look the bytes that are due are compared, but
  * never more than BURST times the even rate, so that catching up after a pause disturbs nobody. The
  * place is saved once a minute, at the end of a pass, and at once when something was found; losing
- * the last minute costs that minute. The view is pinned while its files are read, for one look.
+ * the last minute costs that minute. A pass that had little to compare is over early: the next one
+ * waits until the period is over all the same. The view is pinned while its files are read, for one
+ * look.
  *
  * It tells nobody but the log and <idb>/scrub; readers and the manager read that file. It may die
  * at any moment.
@@ -61,28 +63,38 @@ static Err save(const Root *r, Scrub *s)
     return scrub_read(r, s);
 }
 
+/* What this process did, on the monotonic clock. */
+typedef struct {
+    i64 saved;
+    i64 began; /* when it began a pass; 0 = not yet */
+} Pace;
+
 /* One look: compares what is due. */
-static Err look(Root *r, ViewCache *cache, Scrub *s, i64 period, i64 *saved)
+static Err look(Root *r, ViewCache *cache, Scrub *s, i64 period, Pace *pace)
 {
     Err err = E_OK;
     View *v = NULL;
     bool ended = false;
     u32 found = 0;
     i64 now = now_wall();
+    bool between = s->pass == 0 || s->began == 0;
+    if (between && pace->began != 0 && now_mono() - pace->began < period) return E_OK;
     err = view_open(cache, true, &v);
     if (err == E_NOT_FOUND) return E_OK;
     if (err != E_OK) return err;
+    if (between && scrub_bytes(v) == v->sym_size) goto done; /* no part to compare yet */
     u64 bytes = due(s, v, now, period), before = s->done;
     if (bytes == 0) goto done;
+    if (between) pace->began = now_mono();
     TRY(scrub_step(s, r, v, bytes, now, &ended, &found));
     tell(r, s, found);
     if (ended)
         log_event(LOG_INFO, "scrub.done", "pass %llu: %llu bytes, %u damaged files",
                   (unsigned long long)s->pass, (unsigned long long)s->done, s->count);
     bool moved = s->done != before;
-    if (found > 0 || ended || (moved && now_mono() - *saved > SAVE_NS)) {
+    if (found > 0 || ended || (moved && now_mono() - pace->saved > SAVE_NS)) {
         TRY(save(r, s));
-        *saved = now_mono();
+        pace->saved = now_mono();
     }
 done:
     view_close(cache, v);
@@ -92,14 +104,14 @@ done:
 Err worker_scrub(Root *r, ViewCache *cache, i64 period_ns)
 {
     Scrub s;
-    i64 saved = now_mono();
+    Pace pace = {.saved = now_mono()};
     Err err = scrub_read(r, &s);
     if (err == E_CORRUPT)
         log_fail(LOG_WARN, "scrub.state", err); /* the next pass finds all again */
     if (err != E_OK && err != E_CORRUPT) return err;
     for (;;) {
         now_sleep_ms(LOOK_MS);
-        err = look(r, cache, &s, period_ns, &saved);
+        err = look(r, cache, &s, period_ns, &pace);
         if (err == E_OK) continue;
         log_fail(LOG_ERROR, "scrub.failed", err);
         if (err == E_IO) break; /* a failed sync is final */

@@ -150,6 +150,13 @@ Err dir_kind(const char *path, bool follow, DirKind *kind)
     return E_OK;
 }
 
+Err dir_may_write(const char *path, bool *may)
+{
+    *may = faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0;
+    if (*may || errno == EACCES || errno == EPERM || errno == EROFS || errno == ENOENT) return E_OK;
+    return failed(path, "access");
+}
+
 Err dir_make(const char *path)
 {
     if (refused("mkdir", path) || mkdir(path, DIR_PERMS) != 0) return failed(path, "make folder");

@@ -21,6 +21,10 @@ typedef struct {
 /* Lists a folder; E_LIMIT above `count_max` entries. */
 MUST_USE Err dir_list(const char *path, u64 count_max, Arena *a, DirEntry **entries, u64 *count);
 
+/* Whether this user may write to what stands at a path, links looked through: for a folder, whether
+ * names in it may be made and removed. False when there is nothing. */
+MUST_USE Err dir_may_write(const char *path, bool *may);
+
 /* What stands at a path; `follow` looks through a link. E_OK with DIR_ABSENT when there is
  * nothing. */
 MUST_USE Err dir_kind(const char *path, bool follow, DirKind *kind);

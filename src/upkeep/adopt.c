@@ -31,6 +31,7 @@
 #include "upkeep/fill.h"
 #include "upkeep/journal.h"
 #include "upkeep/retreat.h"
+#include "upkeep/rights.h"
 
 #define ADOPT_NAMES_MAX (1ull << 20)
 
@@ -166,6 +167,7 @@ static Err survey_all(const AdoptOptions *o, const char *source, Survey *s)
         note_bad(&s->notes, "P-43", source,
                  "an import needs an assembly with one date tier, this one has %" PRIu32,
                  o->tier_count);
+    if (err == E_OK) err = rights_check(s);
     return err == E_OK ? check_places(o, source, &s->notes) : err;
 }
 

@@ -5,13 +5,14 @@ import datetime
 import os
 import shutil
 import struct
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from kit import imports, kdbfiles, proc, qipc as q
 from kit.imports import write_enum, write_names, write_vector
 from kit.qipc import DAY_NS
-from kit.tap import Tap
+from kit.tap import Skip, Tap
 
 tap = Tap()
 FIRST = 6000        # 2016.06.05
@@ -322,6 +323,65 @@ def _():
         assert len(kdbfiles.load_db(os.path.join(p.a.hdb, "current")).partitions) == 3
         done = p.adopt("--apply")
         assert done.returncode == 7 and b"V-20" in done.stdout, done
+
+
+@tap.test("a proposed assembly imports the database that it was proposed from, as it stands")
+def _():
+    for where, link in (("hdb/data", None), ("old", None), ("old", "old"), ("deep/old", "deep/old")):
+        with proc.workdir() as top:
+            p = Place(top, where=where)
+            if link is not None:        # by a relative link, which leads nowhere when it is moved
+                p.data = os.path.join(top, "link")
+                os.symlink(link, p.data)
+            got = proc.run(["schema", "infer", p.data + "/"])
+            assert got.returncode == 0, got
+            path = os.path.join(top, "proposed.yaml")
+            with open(path, "wb") as f:
+                f.write(got.stdout)
+            options = [] if where == "hdb/data" else ["--from", p.data]
+            if options:
+                done = proc.run(["adopt", path, "--check"])
+                assert done.returncode == 3 and b"--from" in done.stderr, done
+            for way in ("--check", "--apply"):
+                done = proc.run(["adopt", path, way, *options])
+                assert done.returncode == 0, done
+            done = proc.run(["check", path])
+            assert done.returncode == 0 and b"3 parts, 3 tables, 12 rows" in done.stderr, done
+
+
+@tap.test("what this user may not write to is told before anything is touched")
+def _():
+    if os.geteuid() != 0:
+        raise Skip("only root can become nobody")
+    with proc.workdir() as top:
+        p = Place(top, where="old", tables={**TABLES, "more": TABLES["trade"]})
+        table(p.part(p.days[2], "more"), p.days[2])
+        for folder, _, names in os.walk(top):
+            for name in [folder, *(os.path.join(folder, n) for n in names)]:
+                shutil.chown(name, "nobody")
+
+        def adopt(way):
+            before = imports.tree(top)
+            done = subprocess.run([proc.silt_path(), "adopt", p.a.path, way, "--from", p.data],
+                                  user="nobody", capture_output=True, timeout=60, check=False)
+            if way == "--check" or done.returncode != 0:
+                assert not imports.differences(before, imports.tree(top))
+            return done
+
+        try:
+            assert adopt("--check").returncode == 0
+        except PermissionError as e:
+            raise Skip(f"nobody may not run the program: {e}") from None
+        for path, mode in ((os.path.join(p.data, "sym"), 0o444), (p.data, 0o555), (top, 0o555),
+                           (p.part(p.days[1]), 0o555)):
+            was = os.stat(path).st_mode & 0o777
+            os.chmod(path, mode)
+            for way in ("--check", "--apply"):
+                done = adopt(way)
+                named = os.path.join(p.data, "..") if path == top else path
+                assert done.returncode == 7 and f"{named}: rights: ".encode() in done.stdout, done
+            os.chmod(path, was)
+        assert adopt("--apply").returncode == 0
 
 
 def start(p, wanted):

@@ -4,6 +4,7 @@ damaged file fail by name while the rest is served; a write-down refuses damaged
 them; a file that is cut while a reader has it mapped ends the query and not the reader."""
 import os
 import sys
+import time
 import threading
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -104,6 +105,20 @@ def _():
 def trades_agg(column):
     from kit import qipc as q
     return q.QList([q.lst("v", "sum", column)])
+
+
+@tap.test("a pass that has little to compare is not begun again before its period is over")
+def _():
+    with proc.workdir() as top:
+        feed, model = trades.Trades(7), Model(trades.COLUMNS, "time")
+        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "3h"}) as s:
+            passes = lambda: [line for line in log_of(s) if "event=scrub.done" in line]
+            time.sleep(1)                       # some looks at nothing
+            assert not passes(), passes()
+            fill(s, feed, model, "eoi")
+            time.sleep(1)
+            assert len(passes()) <= 1, passes()
+            s.stop()
 
 
 @tap.test("a day job refuses a damaged source, names it, keeps it; restored, the day is written")

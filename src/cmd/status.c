@@ -229,11 +229,23 @@ static Value damage_value(const ScrubDamage *d, Arena *a)
     return one;
 }
 
+/* Parts without checksums: imported, or written before there were any. */
+static u64 count_bare(const View *v)
+{
+    u64 bare = 0;
+    for (int kind = PART_INTERVAL; kind <= PART_DATE; kind++) {
+        u64 at = 0;
+        for (const Part *p; (p = view_next(v, (PartKind)kind, &at)) != NULL;)
+            bare += !p->summed;
+    }
+    return bare;
+}
+
 /* How far the scrub is, and what it has found. */
 static Value scrub_value(const Sm *sm, Arena *a)
 {
     Scrub s;
-    Value d = value_dict(a, 6);
+    Value d = value_dict(a, 7);
     if (scrub_read(&sm->root, &s) != E_OK) s = (Scrub){0}; /* the scrub tells, and begins anew */
     Value damaged = value_list(a, s.count);
     for (u32 i = 0; i < s.count; i++)
@@ -243,6 +255,7 @@ static Value scrub_value(const Sm *sm, Arena *a)
     value_put(&d, "lastWhole", value_timestamp(s.last == 0 ? Q_NULL_LONG : s.last));
     value_put(&d, "bytes", value_long((i64)s.done));
     value_put(&d, "damagedFiles", value_long(s.count));
+    value_put(&d, "withoutChecksums", value_long((i64)count_bare(sm->publish.current)));
     value_put(&d, "damaged", damaged);
     scrub_free(&s);
     return d;
@@ -443,6 +456,8 @@ static void collect_space(const char *store, const char *path)
 static void collect_scrub(const Sm *sm)
 {
     Scrub s;
+    gauge("silt_unsummed_parts", "partitions without checksums, which the scrub passes over",
+          (f64)count_bare(sm->publish.current));
     if (scrub_read(&sm->root, &s) != E_OK) return; /* shown as absent */
     gauge("silt_damaged_files", "files that are not what was written, as far as the scrub knows",
           (f64)s.count);

@@ -151,6 +151,32 @@ def life(name):
             s.stop()
 
 
+@tap.test("imported partitions have no checksums: counted, and made where the operator says so")
+def _():
+    with proc.workdir() as top:
+        db = imports.Database("made", top)
+        s = System(top, tables=db.tables, freq="1D00:00:00", sm={"initialImport": True})
+        unlisted = {t for _, t in db.held} - set(db.tables)
+        if unlisted:
+            s.silt("adopt", s.assembly.path, "--apply", "--keep-unlisted")
+        with s:
+            bare = s.status()["scrub"]["withoutChecksums"]
+            assert bare == s.status()["dateParts"] > 0, s.status()
+            assert f"silt_unsummed_parts {bare}" in s.http("GET", "/metrics").body.decode()
+            s.stop()
+        for left, part in enumerate(reversed(sorted({p for p, _ in db.held}))):
+            left = bare - left - 1
+            done = s.silt("repair", s.assembly.path, part, "--accept")
+            assert done.returncode == 0 and b"takes its place" in done.stdout, done
+            done = s.silt("check", "--deep", s.hdb)
+            assert done.returncode == 0, done
+            assert (f"{left} parts have no checksums" in done.stdout.decode()) == (left > 0), done
+        with s.start():
+            assert s.status()["scrub"]["withoutChecksums"] == 0
+            s.check()
+            s.stop()
+
+
 NAMES = ["made", "torq-air", "torq-air-g", "torq-crypto-zip", "torq", "torq-finance-dqcdb"]
 if os.environ.get("SILT_BIG"):
     NAMES += ["torq-finance", "torq-crypto"]

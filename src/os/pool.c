@@ -87,7 +87,11 @@ static void *work(void *unused)
         pthread_mutex_unlock(&lock);
         draw(job);
         pthread_mutex_lock(&lock);
-        if (--job->inside == 0) pthread_cond_broadcast(&left);
+        if (--job->inside > 0) continue;
+        /* whom it wakes must not find the lock taken; the job may be gone by then */
+        pthread_mutex_unlock(&lock);
+        pthread_cond_broadcast(&left);
+        pthread_mutex_lock(&lock);
     }
     return NULL;
 }
@@ -130,6 +134,14 @@ static void start_workers(int count)
     pthread_attr_destroy(&attr);
 }
 
+/* Wakes no more workers than a job wants: others may have started many. A worker that is awake
+ * looks for a job by itself before it sleeps. */
+static void wake_workers(int count)
+{
+    for (int i = 0; i < count; i++)
+        pthread_cond_signal(&wanted);
+}
+
 /* All tasks in this thread, one after the other. */
 static Err run_here(u64 count, Err (*task)(void *arg, u64 i), void *arg, FailRecord *failure)
 {
@@ -164,8 +176,8 @@ Err pool_run(u64 count, int threads, Err (*task)(void *arg, u64 i), void *arg)
     pthread_mutex_lock(&lock);
     list_append(&jobs, &job.node);
     start_workers(threads - 1);
-    pthread_cond_broadcast(&wanted);
     pthread_mutex_unlock(&lock);
+    wake_workers(threads - 1);
     draw(&job);
     pthread_mutex_lock(&lock);
     list_remove(&job.node);

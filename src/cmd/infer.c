@@ -261,13 +261,15 @@ static Err put_rest(Infer *n, const char *name)
     Err err = E_OK;
     Arena a = {0};
     char *base = NULL;
-    const char *hdb = NULL;
+    const char *hdb = NULL, *idb = NULL;
     TRY(dir_resolve(n->plain->path, &a, &base));
     hdb = history_of(base, &a);
+    idb = arena_format(&a, "%.*s-idb",
+                       (int)(strlen(hdb) - (str_ends(str_of(hdb), STR("-hdb")) ? 4 : 0)), hdb);
     TRY(line(n, "\nbus:\n  stream:\n    protocol: rt\n    topic: %s", name));
     TRY(line(n, "\nmounts:\n  rdb:\n    type: stream\n    partition: none"));
     TRY(line(n, "  idb:\n    type: local\n    partition: ordinal"));
-    TRY(line(n, "    baseURI: %s # a guess", quoted(&a, arena_format(&a, "file://%s-idb", hdb))));
+    TRY(line(n, "    baseURI: %s # a guess", quoted(&a, arena_format(&a, "file://%s", idb))));
     TRY(line(n, "  hdb:\n    type: local\n    partition: date"));
     TRY(line(n, "    baseURI: %s # a guess", quoted(&a, arena_format(&a, "file://%s", hdb))));
     TRY(line(n, "\nelements:\n  sm:\n    source: stream\n    tiers:"));

@@ -8,7 +8,7 @@
  * pieces in the spill folder when it is not. Compressed parts are inflated block by block as the
  * merge goes on. Tables that only the old date part has (they left the configuration) are carried
  * over by hard links, so nothing is lost (O-65); an imported part may lie on another device, whose
- * files are copied.
+ * files are copied. Dates that are new have those tables of the newest one, without rows.
  *
  * Failure: folders made here are removed; the view did not change. Memory: the merges' chunks, and
  * the piece being sorted, each bounded by memory_max. Threads: eodPeachLevel decides what runs on
@@ -20,11 +20,13 @@
 #include <stdlib.h>
 
 #include "base/bounds.h"
+#include "base/log.h"
 #include "db/sidecar.h"
 #include "os/dir.h"
 #include "os/now.h"
 #include "os/pool.h"
 #include "writedown/merge.h"
+#include "writedown/unlisted.h"
 
 static DayDate *find_date(DayPlan *plan, i32 day)
 {
@@ -69,7 +71,7 @@ static u64 day_bound(const Part *p)
 Err day_plan(const View *v, u64 eoi, u64 eod, u64 made, Arena *a, DayPlan *plan)
 {
     u64 parts = view_part_count(v, PART_INTERVAL), most = 0, at = 0;
-    *plan = (DayPlan){.eod = eod, .made = made};
+    *plan = (DayPlan){.eod = eod, .made = made, .model = unlisted_model(v)};
     plan->taken = arena_alloc(a, (parts + 1) * sizeof(Part *));
     for (const Part *p; (p = view_next(v, PART_INTERVAL, &at)) != NULL;) {
         if (p->made > eoi) continue;
@@ -356,6 +358,26 @@ done:
     return err;
 }
 
+/* Adds empty tables for those of the model that neither the schemas nor the old part have. What
+ * cannot be read there keeps no day from being written. */
+static Err add_empty(const DayPlan *plan, const DayOptions *o, SumList *sums, Part *p)
+{
+    u32 count = plan->model == NULL ? 0 : plan->model->table_count;
+    for (u32 t = 0; t < count; t++) {
+        const PartTable *table = &plan->model->tables[t];
+        if (schema_table(o->tables, str_of(table->name)) != NULL) continue;
+        if (view_part_table(p, table->name) != NULL) continue;
+        Err err = unlisted_empty(plan->model, table, p->path, sums, &p->tables[p->table_count]);
+        if (err == E_OK)
+            p->table_count++;
+        else if (err == E_NOT_FOUND || err == E_CORRUPT || err == E_UNSUPPORTED)
+            log_fail(LOG_WARN, "eod.unlisted", err);
+        else
+            return err;
+    }
+    return E_OK;
+}
+
 /* Describes a staged date part, carrying over tables without a schema. */
 static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOptions *o,
                        const Task *tasks, Arena *a, Part *p)
@@ -369,7 +391,8 @@ static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOption
                 .tier = date->existing == NULL ? 0 : date->existing->tier,
                 .made = plan->made,
                 .path = tasks[0].path};
-    p->tables = arena_array(a, PartTable, o->tables->count + old);
+    u32 more = plan->model == NULL ? 0 : plan->model->table_count;
+    p->tables = arena_array(a, PartTable, o->tables->count + old + more);
     for (u32 t = 0; t < o->tables->count; t++)
         p->tables[p->table_count++] = tasks[t].result;
     for (u32 t = 0; t < o->tables->count; t++)
@@ -382,6 +405,7 @@ static Err finish_date(const DayPlan *plan, const DayDate *date, const DayOption
         p->tables[p->table_count] = *table;
         p->tables[p->table_count++].opened = NULL;
     }
+    TRY(add_empty(plan, o, &sums, p));
     TRY(sidecar_seal(p->path, &sums, &p->sums));
     p->summed = true;
     TRY(sidecar_verify(p, o->threads));

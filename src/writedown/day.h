@@ -36,6 +36,7 @@ typedef struct {
     DayDate *dates; /* ascending */
     u32 taken_count;
     const Part **taken; /* interval parts that the commit removes */
+    const Part *model;  /* the newest date part, whose other tables all new ones have; or NULL */
 } DayPlan;
 
 typedef struct {

@@ -349,6 +349,30 @@ def _():
             assert done.returncode == 0 and b"3 parts, 3 tables, 12 rows" in done.stderr, done
 
 
+@tap.test("a table that is kept unlisted stays visible to kdb+ when new dates are written")
+def _():
+    with proc.workdir() as top:
+        p = Place(top)
+        for day in p.days:
+            table(p.part(day, "kept"), day)
+        p.taken("--keep-unlisted")
+        ports = ["--sm-port", proc.free_port(), "--da-port", proc.free_port()]
+        up = proc.start(["up", p.a.path, *ports], folder=top)
+        up.wait_ready(port=ports[3])
+        rows = f"time,sym,price\n{name_of(FIRST + 9)}D10:00:00,b,1.5\n".encode()
+        for words in (["pub", "trade"], ["eoi"], ["eod"]):
+            done = proc.run([*words, p.a.path, *ports], stdin=rows if words[0] == "pub" else b"")
+            assert done.returncode == 0, done
+        current = os.path.join(p.a.hdb, "current")
+        proc.wait_for(lambda: os.path.exists(os.path.join(current, name_of(FIRST + 9))), "the date")
+        assert up.terminate() == 0, up.tail()
+        db = kdbfiles.load_db(current)
+        kept = [s.splay for s in db.tables["kept"].parts]
+        assert [s.rows for s in kept] == [4, 4, 4, 0] and kept[-1].types() == kept[-2].types()
+        done = proc.run(["check", "--deep", p.a.path])
+        assert done.returncode == 0, done
+
+
 @tap.test("what this user may not write to is told before anything is touched")
 def _():
     if os.geteuid() != 0:

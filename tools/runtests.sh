@@ -102,6 +102,7 @@ FAST_DIR=
 if [ "$(df -k --output=avail /dev/shm 2>/dev/null | tail -1)" -gt 1000000 ] 2>/dev/null; then
     FAST_DIR=$(mktemp -d /dev/shm/silt-test.XXXXXX) || FAST_DIR=
 fi
+chmod 711 "$RUN_DIR" ${FAST_DIR:+"$FAST_DIR"} # a test may go on as nobody
 export RUN_DIR FAST_DIR
 trap 'rm -rf "$RUN_DIR" ${FAST_DIR:+"$FAST_DIR"}' EXIT
 trap 'exit 130' INT TERM

@@ -1004,7 +1004,7 @@ const char *disk_site(const Disk *d, u64 site)
     if (known != NULL) return known;
     snprintf(text, sizeof text, "%s", s->what);
     if (s->depth == 0 || dladdr(s->frame[0], &info) == 0) return text;
-    int used = snprintf(command, sizeof command, "addr2line -s -f -e /proc/%d/exe", getpid());
+    int used = snprintf(command, sizeof command, "addr2line -i -s -f -e /proc/%d/exe", getpid());
     for (int i = 0; i < s->depth; i++)
         used +=
             snprintf(command + used, sizeof command - (u64)used, " %#llx",

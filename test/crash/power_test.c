@@ -537,7 +537,7 @@ static void each_sync_is_missed_when_it_is_left_out(void **state)
     Tally t = {0};
     make_folder();
     Disk *d = record_usual();
-    try_sites(d, whole ? 1 : 9, lines, &count, &t);
+    try_sites(d, whole ? 1 : 19, lines, &count, &t);
     for (u64 i = 0; i < count; i++) {
         red += lines[i].red;
         if (whole)

@@ -124,12 +124,32 @@ Err nested_build_object(Buf *b, u64 base, int type, u64 count, u64 bytes, u64 *a
     return E_OK;
 }
 
+/* memcpy of few bytes, in overlapping halves: most strings are shorter than what a call costs. */
+static inline void copy_few(u8 *to, const u8 *from, u64 n)
+{
+    if (n > 32) {
+        memcpy(to, from, n);
+    } else if (n >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + n - 16, from + n - 16, 16);
+    } else if (n >= 8) {
+        store_u64(to, load_u64(from));
+        store_u64(to + n - 8, load_u64(from + n - 8));
+    } else if (n >= 4) {
+        store_u32(to, load_u32(from));
+        store_u32(to + n - 4, load_u32(from + n - 4));
+    } else {
+        for (u64 i = 0; i < n; i++)
+            to[i] = from[i];
+    }
+}
+
 /* Fills a packed item and returns its size; `p` has room for 2 + NESTED_PACKED bytes. */
 static inline u64 fill_packed(u8 *p, int type, const void *elements, u64 count, u64 bytes)
 {
     p[0] = (u8)(PACKED_ZERO + type);
     p[1] = (u8)count;
-    if (bytes > 0) memcpy(p + 2, elements, bytes);
+    copy_few(p + 2, elements, bytes);
     return 2 + bytes;
 }
 

@@ -43,6 +43,7 @@ typedef struct {
     u64 folder_count, folder_room, done;
     bool showing;
     Progress progress;
+    Map hidden; /* tables that the last partition lacks */
 } Check;
 
 /* ---- what there is */
@@ -109,6 +110,19 @@ static void add_folder(Check *c, const PlainPart *part, const char *name, const 
         (PlainFolder){.name = name, .part = part, .table = {.path = path, .domains = &c->domains}};
 }
 
+/* A table that the last partition lacks is seen nowhere; says so once. */
+static void note_hidden(Check *c, const char *name, const char *path)
+{
+    const Plain *p = &c->plain;
+    for (u32 i = 0; i < p->table_count; i++)
+        if (strcmp(p->tables[i].name, name) == 0) return;
+    if (map_find(&c->hidden, str_of(name)) >= 0) return;
+    map_put(&c->hidden, str_of(name), 0);
+    findings_bad(c->findings, path, "P-17",
+                 "the last partition, %s, has no table %s: it is seen nowhere",
+                 p->parts[p->part_count - 1].name, name);
+}
+
 /* The tables of a partition against those of the last one, which decides. */
 static Err take_part(Check *c, const PlainPart *part)
 {
@@ -128,8 +142,11 @@ static Err take_part(Check *c, const PlainPart *part)
         if (!found)
             findings_bad(c->findings, part->path, "P-17", "table %s is missing", p->tables[w].name);
     }
-    for (u32 i = 0; i < look.table_count; i++)
-        add_folder(c, part, look.tables[i], dir_join(&c->memory, part->path, look.tables[i], NULL));
+    for (u32 i = 0; i < look.table_count; i++) {
+        const char *path = dir_join(&c->memory, part->path, look.tables[i], NULL);
+        add_folder(c, part, look.tables[i], path);
+        note_hidden(c, look.tables[i], path);
+    }
     for (u32 i = 0; i < look.foreign_count && !last; i++)
         findings_warn(c->findings, dir_join(&c->memory, part->path, look.foreign[i], NULL), "load",
                       "no table");
@@ -294,6 +311,7 @@ done:
     for (u64 i = 0; i < c.folder_count; i++)
         findings_free(&c.folders[i].table.findings);
     check_table_domains_free(&c.domains);
+    map_free(&c.hidden);
     plain_close(&c.plain);
     arena_free(&c.memory);
     return err;

@@ -23,6 +23,7 @@
 #include <stdlib.h>
 
 #include "base/bounds.h"
+#include "base/map.h"
 #include "column/column.h"
 #include "column/image.h"
 #include "db/par.h"
@@ -467,10 +468,26 @@ static void note_line(Plain *p, const ParLine *l)
              l->path);
 }
 
+/* Whether an earlier line leads to the same folder by another path. */
+static bool is_same_folder(Plain *p, Map *folders, const char *path, u32 line)
+{
+    char *real = NULL;
+    if (dir_resolve(path, &p->memory, &real) != E_OK) return false; /* listing it says why */
+    i32 earlier = map_find(folders, str_of(real));
+    if (earlier < 0) {
+        map_put(folders, str_of(real), (i32)line);
+        return false;
+    }
+    note(p, PLAIN_FATAL, "P-09", p->par,
+         "line %u leads to the folder of line %d: its rows would be there twice", line, earlier);
+    return true;
+}
+
 static Err take_par(Plain *p)
 {
     Err err = E_OK;
     Arena scratch = {0};
+    Map folders = {0};
     u8 *data = NULL;
     u64 size = 0;
     ParLine *lines = NULL;
@@ -493,13 +510,15 @@ static Err take_par(Plain *p)
         u32 segment = add_segment(p, path, l->number);
         p->segments[segment].store = l->store;
         Arena names = {0};
-        if (!l->store && !l->again) err = take_segment(p, segment, &names);
+        if (!l->store && !l->again && !is_same_folder(p, &folders, path, l->number))
+            err = take_segment(p, segment, &names);
         arena_free(&names);
         TRY(err);
     }
     if (p->part_count == 0)
         note(p, PLAIN_BREAKS, "P-05", p->par, "no folder that it names holds a partition");
 done:
+    map_free(&folders);
     arena_free(&scratch);
     return err;
 }

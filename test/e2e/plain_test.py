@@ -743,6 +743,11 @@ def table_lost(work, root):
     return name_of(8771)
 
 
+def table_hidden(work, root):
+    shutil.rmtree(os.path.join(work, "one", name_of(8772), "trade"))
+    return f"one/{name_of(8770)}/trade"
+
+
 def beyond(work, root):
     symbols(os.path.join(root, "sym"), ["AAPL"])
     return "trade/sym"
@@ -758,7 +763,7 @@ def _():
     for rule, warns, damage in (("P-05", False, empty_line), ("P-06", False, foreign),
                                 ("P-08", True, wrong_day), ("P-09", False, doubled),
                                 ("P-15", False, object_slash), ("P-17", False, another_type),
-                                ("P-17", False, table_lost), ("P-18", False, beyond),
+                                ("P-17", False, table_lost), ("P-17", False, table_hidden), ("P-18", False, beyond),
                                 ("P-18", False, domain_lost)):
         with proc.workdir() as work:
             root = segmented(work)
@@ -777,6 +782,16 @@ def refused(folder, *texts, ask='{"table":"trade"}', env=None, user=None):
         said = (got.stdout + got.stderr).decode(errors="replace")
         assert 0 < got.returncode < 128, (args, got.returncode, said)
         assert all(text in said for text in texts), (args, texts, said)
+
+
+@tap.test("two lines of par.txt that lead to one folder are refused by name")
+def _():
+    for line in ("../db/../one", "../same"):
+        with proc.workdir() as work:
+            root = segmented(work)
+            os.symlink("one", os.path.join(work, "same"))
+            write(os.path.join(root, "par.txt"), f"../one\n../two\n{line}\n".encode())
+            refused(root, "line 3", "P-09")
 
 
 @tap.test("links in circles and to nothing are refused by name")

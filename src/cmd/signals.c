@@ -23,6 +23,8 @@
 #include "writedown/day.h"
 
 #define SIGNAL_LOOK_NS 1000000000LL
+#define RELIEF_TRIES   3 /* early intervals: so many views until an old one and its log go */
+#define RELIEF_PAUSE   10
 #define WORK_WAIT_MS   10000 /* a worker's request for work is answered with nothing after that */
 
 static void dispatch(Sm *sm);
@@ -453,9 +455,22 @@ static Err end_now(Sm *sm, bool eod, Call *call)
     return err;
 }
 
+/* Whether another early interval may help. When several have let nothing go, a view that somebody
+ * holds keeps the log, and more of them are only more views: they become rare. */
+static bool relief_due(Sm *sm)
+{
+    if (sm->relief_pause > 0 && --sm->relief_pause > 0) return false;
+    u64 oldest = wal_oldest(sm->wal);
+    sm->relief_vain = oldest == sm->relief_oldest ? sm->relief_vain + 1 : 0;
+    sm->relief_oldest = oldest;
+    if (sm->relief_vain >= RELIEF_TRIES)
+        sm->relief_pause = MIN(2 * (sm->relief_vain - RELIEF_TRIES + 1), RELIEF_PAUSE);
+    return true;
+}
+
 void signals_relieve(Sm *sm)
 {
-    if (sm->stopping || sm->signal_count > 0 || !wal_refused(sm->wal)) return;
+    if (sm->stopping || sm->signal_count > 0 || !wal_refused(sm->wal) || !relief_due(sm)) return;
     log_event(LOG_WARN, "eoi.early",
               "publishing was refused for want of room: the interval ends "
               "now, so that log files can go");

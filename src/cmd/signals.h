@@ -19,7 +19,8 @@ MUST_USE Err signals_recover(Sm *sm);
 void signals_arm(Sm *sm);
 
 /* Ends the interval early when publishing was refused for want of room and log files would go with
- * a new view; called every second. */
+ * a new view; called every second. When a view that somebody holds keeps the log, that is tried
+ * every ten seconds. */
 void signals_relieve(Sm *sm);
 
 /* A worker's process ended: its waiting request is dropped and what it worked on is given out

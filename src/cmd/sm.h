@@ -104,7 +104,10 @@ typedef struct Sm {
     /* children */
     SmWorker workers[SM_WORKERS];
     LoopTimer watch_timer;
-    u32 hang_looks; /* so many looks without any work done end a worker */
+    u64 relief_oldest; /* where the log began at the last early interval, */
+    u32 relief_vain;   /* early intervals in a row that let nothing of it go, */
+    u32 relief_pause;  /* looks until the next one */
+    u32 hang_looks;    /* so many looks without any work done end a worker */
     /* sweep */
     Sweep sweep;
     bool sweeping, sweep_again;

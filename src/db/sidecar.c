@@ -226,6 +226,11 @@ Err sidecar_read(const char *part, u32 crc, SumList *l)
     *l = (SumList){0};
     err = file_read_all(path, BOUND_MANIFEST_MAX, &scratch, &data, &size);
     if (err == E_NOT_FOUND) err = fail(E_CORRUPT, "%s is missing", path);
+    if (err == E_IO || err == E_DENIED) {
+        FailRecord why;
+        fail_save(&why);
+        err = fail(E_CORRUPT, "%s", why.text);
+    }
     if (err != E_OK) goto done;
     err = sidecar_parse((Str){(const char *)data, size}, l, &found);
     if (err == E_OK && found != crc) {

@@ -39,7 +39,7 @@ MUST_USE Err sidecar_write(const char *part, SumList *l, u32 *crc, File *keep);
  * tables are durable) and the one that both stand in, all at once. */
 MUST_USE Err sidecar_seal(const char *part, SumList *l, u32 *crc);
 
-/* Reads it. E_CORRUPT when it is missing, altered, or not the one that `crc` is of. */
+/* Reads it. E_CORRUPT when it is missing, unreadable, altered, or not the one that `crc` is of. */
 MUST_USE Err sidecar_read(const char *part, u32 crc, SumList *l);
 
 /* Reads the text alone. */

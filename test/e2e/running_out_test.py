@@ -193,6 +193,29 @@ def _():
             w.s.stop()
 
 
+@tap.test("maxLogSize and a reader that hangs: early intervals that free nothing become rare")
+def _():
+    with proc.workdir() as top:
+        w = World(top, bus={"logFileSize": "1MiB", "maxLogSize": "3MiB"})
+        with w.s:
+            w.publish()
+            w.s.eoi()
+            proc.wait_for(lambda: w.s.da_status()["view"] == w.s.status()["view"], "the view")
+            w.s.kill_role("da", signal.SIGSTOP)
+            w.publish_until("limit")
+            wait_log(w.s, "event=eoi.early")
+            time.sleep(10)
+            early = log_of(w.s).count("event=eoi.early")
+            assert early < 8, f"{early} early intervals while the reader holds its view"
+            w.s.kill_role("da", signal.SIGCONT)
+            proc.wait_for(lambda: w.s.status()["stream"]["logBytes"] < 3 << 20, "the log trimmed",
+                          40)
+            w.publish()
+            assert w.count() == len(w.model)
+            w.judge()
+            w.s.stop()
+
+
 @tap.test("a worker that dies again and again: growing pauses, not ready, rows taken")
 def _():
     with proc.workdir() as top:

@@ -170,6 +170,25 @@ static void every_changed_bit_of_a_sidecar_is_noticed(void **state)
     kit_end(&k);
 }
 
+/* A device that does not give the sidecar is damage of this part, and nothing that ends a scrub. */
+static void a_sidecar_that_cannot_be_read_is_damage(void **state)
+{
+    (void)state;
+    Kit k;
+    SumList l = {0};
+    kit_make(&k, 1);
+    Part p = make_part(&k);
+    bool root = geteuid() == 0;
+    assert_int_equal(chmod(sidecar_path(&k.memory, p.path), 0), 0);
+    if (root) assert_int_equal(seteuid(65534), 0);
+    Err err = sidecar_read(p.path, p.sums, &l);
+    if (root) assert_int_equal(seteuid(0), 0);
+    assert_int_equal(err, E_CORRUPT);
+    assert_non_null(strstr(fail_text(), ".sums"));
+    assert_int_equal(l.count, 0);
+    kit_end(&k);
+}
+
 static void senseless_sidecars_are_refused(void **state)
 {
     (void)state;
@@ -222,6 +241,7 @@ int main(void)
         cmocka_unit_test(every_change_of_a_file_is_found),
         cmocka_unit_test(damage_names_its_rows),
         cmocka_unit_test(every_changed_bit_of_a_sidecar_is_noticed),
+        cmocka_unit_test(a_sidecar_that_cannot_be_read_is_damage),
         cmocka_unit_test(senseless_sidecars_are_refused),
         cmocka_unit_test(names_of_sidecars),
     };

@@ -87,7 +87,8 @@ bool inspect_fits(int wanted, int found, u64 rows)
     bool list = wanted == QT_LIST || wanted > QT_NESTED;
     if (found == QT_LIST) return list && rows == 0; /* an untyped column that never had a row */
     if (found == QT_ENUM) return wanted == QT_SYMBOL;
-    if (found == QT_NESTED + QT_ENUM) return wanted == QT_NESTED + QT_SYMBOL;
+    if (found == QT_NESTED + QT_ENUM) /* of a mixed column: its first item is such a list */
+        return wanted == QT_NESTED + QT_SYMBOL || wanted == QT_LIST;
     if (found == QT_NESTED) return list;
     return found == wanted || (wanted == QT_LIST && found > QT_NESTED);
 }

@@ -206,6 +206,8 @@ static void types_that_may_stand_for_each_other(void **state)
     assert_true(inspect_fits(QT_NESTED + QT_SYMBOL, QT_NESTED + QT_ENUM, 1));
     assert_true(inspect_fits(QT_LIST, QT_NESTED, 1));
     assert_true(inspect_fits(QT_LIST, QT_STRING, 1));
+    assert_true(inspect_fits(QT_LIST, QT_NESTED + QT_ENUM, 1));
+    assert_false(inspect_fits(QT_STRING, QT_NESTED + QT_ENUM, 1));
     assert_false(inspect_fits(QT_LIST, QT_LONG, 1));
 }
 

@@ -31,8 +31,9 @@
 #include "q/temporal.h"
 #include "table/splay.h"
 
-#define PLAIN_LOOKBACK 8 /* older partitions that are asked for a column's type */
-#define PLAIN_LEVELS   6 /* folders above that are looked into */
+#define PLAIN_LOOK_ROWS 256 /* rows of a list column that are looked at for its type */
+#define PLAIN_LOOKBACK  8   /* older partitions that are asked for a column's type */
+#define PLAIN_LEVELS    6   /* folders above that are looked into */
 
 enum { YEAR_SIZE = 4, MONTH_SIZE = 7, DATE_SIZE = 10, NAME_SIZE_MAX = 255 };
 
@@ -212,6 +213,44 @@ static Err has_names_file(const char *folder, bool *has)
     return err;
 }
 
+static const Domain *find_none(void *arg, const char *name)
+{
+    (void)arg;
+    (void)name;
+    return NULL;
+}
+
+/* Whether a row of a list column is of another type than the first one, which gave the column its
+ * type. */
+static bool is_odd_row(const Column *c, u64 row)
+{
+    const void *elements;
+    const DomainSet none = {find_none, NULL};
+    u64 count;
+    Vec ids = {0};
+    if (column_need(c, row, row + 1) != E_OK) return false; /* a query says what is wrong */
+    Err err;
+    if (c->type == QT_NESTED + QT_ENUM) {
+        vec_init(&ids, QT_ENUM);
+        err = column_row_ids(c, row, &none, &ids);
+        vec_free(&ids);
+    } else {
+        err = column_row(c, row, &elements, &count);
+    }
+    column_done(c, row, row + 1);
+    return err == E_UNSUPPORTED;
+}
+
+/* Whether items of several types stand in a column that has the type of its first one, as far as a
+ * short look tells. */
+static bool is_mixed(const Column *c)
+{
+    if (c->type <= QT_NESTED || c->rows == 0 || c->old) return false;
+    for (u64 i = 1; i < MIN(c->rows, PLAIN_LOOK_ROWS); i++)
+        if (is_odd_row(c, i)) return true;
+    return is_odd_row(c, c->rows / 2) || is_odd_row(c, c->rows - 1);
+}
+
 /* Reads the header of a column's file; the type stays PLAIN_UNKNOWN when that fails. */
 static Err read_column(PlainColumn *c, const char *path, Arena *a)
 {
@@ -225,7 +264,7 @@ static Err read_column(PlainColumn *c, const char *path, Arena *a)
         c->why = arena_text(a, fail_text(), strlen(fail_text()));
         return err;
     }
-    c->type = column.type;
+    c->type = is_mixed(&column) ? QT_NESTED : column.type;
     c->attr = column.attr;
     c->wide = column.wide;
     c->old = column.old;

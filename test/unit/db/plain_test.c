@@ -1,6 +1,7 @@
 /*
  * plain: the walk over small databases made by hand: every shape, and what breaks a rule.
  */
+#include "column/column.h"
 #include "db/plain.h"
 #include "unit/db/plain_kit.h"
 
@@ -320,6 +321,43 @@ static void what_cannot_be_listed_is_named(void **state)
     end();
 }
 
+/* The type of a list column of `count` rows of longs, of which one is of floats. */
+static int type_of_lists(u64 count, u64 odd)
+{
+    Plain p;
+    ColumnOut *out = NULL;
+    File files[2] = {FILE_NONE, FILE_NONE};
+    u64 bytes = 0;
+    begin();
+    symbols("2024.01.02/trade/.d", "items,");
+    OK(column_create(&out, at("2024.01.02/trade/items"), QT_NESTED, ATTR_NONE, count));
+    for (u64 i = 0; i < count; i++) {
+        Vec v;
+        vec_init(&v, i == odd ? QT_FLOAT : QT_LONG);
+        OK(vec_append(&v, &i, 1));
+        Value item = value_vec(v);
+        OK(column_append_value(out, &item));
+        vec_free(&v);
+    }
+    OK(column_finish(out, false, files, &bytes));
+    OK(plain_open(&p, root));
+    assert_int_equal(p.note_count, 0);
+    int type = plain_table(&p, "trade")->columns[0].type;
+    plain_close(&p);
+    end();
+    return type;
+}
+
+static void items_of_several_types_make_a_mixed_column(void **state)
+{
+    (void)state;
+    assert_int_equal(type_of_lists(3, 5), QT_NESTED + QT_LONG);
+    assert_int_equal(type_of_lists(3, 1), QT_NESTED);
+    assert_int_equal(type_of_lists(3, 2), QT_NESTED);
+    assert_int_equal(type_of_lists(3000, 200), QT_NESTED);
+    assert_int_equal(type_of_lists(3000, 2999), QT_NESTED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -329,6 +367,7 @@ int main(void)
         cmocka_unit_test(one_splayed_table),
         cmocka_unit_test(segments_in_any_placement),
         cmocka_unit_test(an_untyped_column_is_looked_for_in_older_partitions),
+        cmocka_unit_test(items_of_several_types_make_a_mixed_column),
         cmocka_unit_test(rules_are_named),
         cmocka_unit_test(what_cannot_be_listed_is_named),
     };

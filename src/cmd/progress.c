@@ -10,7 +10,7 @@
 #include "os/now.h"
 #include "os/proc.h"
 
-#define PROGRESS_EVERY_NS 200000000ll
+#define PROGRESS_EVERY_NS 200000000LL
 #define PROGRESS_BAR      30
 
 void progress_begin(Progress *p, const char *unit)

@@ -46,8 +46,8 @@
 #define READER_POLL_MS     5
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
-#define READER_DAMAGE_NS   1000000000ll
-#define READER_STALE_NS    1000000000ll
+#define READER_DAMAGE_NS   1000000000LL
+#define READER_STALE_NS    1000000000LL
 #define READER_CALLS_MAX   32            /* queries of one connection in line */
 #define READER_UNREAD_MAX  (32ull << 20) /* bytes a peer has not taken: its queries wait */
 #define READER_EARLY_MS    60000

@@ -31,7 +31,7 @@
 
 #define SM_WORKERS_WAIT_MS 10000
 #define SM_DELAY_LAST_MS   10000
-#define SM_STEADY_NS       30000000000ll /* a child that lived so long starts again without pause */
+#define SM_STEADY_NS       30000000000LL /* a child that lived so long starts again without pause */
 
 static const char *const SM_NAMES[SM_WORKERS] = {"eoi", "eod", "dbm", "scrub"};
 

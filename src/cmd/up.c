@@ -23,7 +23,7 @@
 #define UP_CHILDREN_MAX   65
 #define UP_DELAY_FIRST_MS 100
 #define UP_DELAY_LAST_MS  10000
-#define UP_STEADY_NS      30000000000ll
+#define UP_STEADY_NS      30000000000LL
 
 typedef struct Up Up;
 

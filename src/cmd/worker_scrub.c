@@ -19,7 +19,7 @@
 
 #define LOOK_MS    250
 #define PAUSE_MS   60000 /* after a failure */
-#define SAVE_NS    60000000000ll
+#define SAVE_NS    60000000000LL
 #define BURST      4
 #define LEAST_STEP (1ull << 20)
 

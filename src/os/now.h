@@ -10,8 +10,8 @@
 #include "base/fail.h"
 #include "base/types.h"
 
-#define NOW_EPOCH_NS 946684800000000000ll /* 1970 to 2000 in ns */
-#define NOW_DAY_NS   86400000000000ll
+#define NOW_EPOCH_NS 946684800000000000LL /* 1970 to 2000 in ns */
+#define NOW_DAY_NS   86400000000000LL
 
 /* Nanoseconds since 2000.01.01 UTC. SILT_NOW_OFFSET_NS in the environment is added (tests of real
  * processes: a whole process tree lives in another time). */

@@ -11,7 +11,7 @@
 
 #include <math.h>
 
-#define SECOND_NS     1000000000ll
+#define SECOND_NS     1000000000LL
 #define DAYS_TO_1970  10957 /* from 1970.01.01 to 2000.01.01 */
 #define DAYS_TEXT_MAX 2147483000.0
 

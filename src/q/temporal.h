@@ -11,7 +11,7 @@
 #include "base/str.h"
 #include "q/type.h"
 
-#define TEMPORAL_DAY_NS   86400000000000ll
+#define TEMPORAL_DAY_NS   86400000000000LL
 #define TEMPORAL_TEXT_MAX 48 /* room enough for any text written here, its zero included */
 
 /* Days since 2000.01.01 of a calendar date (proleptic Gregorian), and back. */

@@ -21,8 +21,8 @@
 
 #define SHOWN(text)   (int)MIN((text).size, 64), (text).data
 #define ARGUMENTS_MAX 64
-#define MILLI_NS      1000000ll
-#define SECOND_NS     1000000000ll
+#define MILLI_NS      1000000LL
+#define SECOND_NS     1000000000LL
 #define MINUTE_NS     (60 * SECOND_NS)
 
 typedef struct {

@@ -13,9 +13,9 @@
 
 #include <math.h>
 
-#define SECOND_NS 1000000000ll
+#define SECOND_NS 1000000000LL
 #define MINUTE_NS (60 * SECOND_NS)
-#define MILLI_NS  1000000ll
+#define MILLI_NS  1000000LL
 
 static Err no_cast(const Schema *s, i32 col, const Value *v)
 {

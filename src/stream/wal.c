@@ -55,7 +55,7 @@
 #define WAL_FLUSH         (4ull << 20) /* buffered bytes that are written early */
 #define WAL_DIRECT        (1ull << 20) /* bodies that are not copied */
 #define WAL_CRC_STEP      16384 /* bytes copied, then summed while they are in the nearest cache */
-#define WAL_SPACE_NS      1000000000ll
+#define WAL_SPACE_NS      1000000000LL
 #define WAL_SPACE_BYTES   (64ull << 20)
 
 struct Wal {

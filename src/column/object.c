@@ -172,7 +172,9 @@ Err object_decode(const u8 *data, u64 size, const DomainSet *domains, Arena *a, 
     size -= MAGIC_SIZE;
     if (body[0] == QT_SYMBOL) {
         if (size < 1 + COUNTED || body[1] > ATTR_GROUPED) return cut_off();
-        return decode_symbols(body + 1 + COUNTED, size - 1 - COUNTED, a, v);
+        Err err = decode_symbols(body + 1 + COUNTED, size - 1 - COUNTED, a, v);
+        if (err == E_OK) v->as.vec.attr = body[1];
+        return err;
     }
     if (wire_check(body, size) != E_OK) {
         Err err = without_enumerations(&body, &size, domains, a);

@@ -78,6 +78,35 @@ static void symbol_lists_go_to_the_end(void **state)
     assert_int_equal(value_count(&v), 0);
 }
 
+/* What was read is written as it was, attribute included: also an enumeration, as symbols. */
+static void attributes_of_symbol_lists_stay(void **state)
+{
+    (void)state;
+    static const u8 unique[] = {0xff, 0x01, 0x0b, ATTR_UNIQUE, 1, 0, 0, 0, 'a', 0};
+    static const u8 of_domain[] = {0xff, 0x01, 0x15, 's', 'y', 'm', 0, ATTR_UNIQUE, 0, 0, 0, 0};
+
+    const struct {
+        const u8 *data;
+        u64 size;
+    } files[] = {{unique, sizeof unique}, {of_domain, sizeof of_domain}};
+
+    Domain d = {0};
+    const DomainSet set = {find_domain, &d};
+    for (u64 i = 0; i < COUNT_OF(files); i++) {
+        Buf once = {0}, twice = {0};
+        Value v;
+        ok(object_decode(files[i].data, files[i].size, &set, &memory, &v));
+        assert_int_equal(v.as.vec.attr, ATTR_UNIQUE);
+        ok(object_encode(&once, &v));
+        ok(object_decode(once.data, once.size, NULL, &memory, &v));
+        ok(object_encode(&twice, &v));
+        assert_int_equal(once.size, twice.size);
+        assert_memory_equal(once.data, twice.data, once.size);
+        buf_free(&once);
+        buf_free(&twice);
+    }
+}
+
 static void cut_or_damaged(const u8 *file, u64 size)
 {
     Value v;
@@ -148,6 +177,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_table_in_a_file),
         cmocka_unit_test(enumerations),
+        cmocka_unit_test(attributes_of_symbol_lists_stay),
         cmocka_unit_test(symbol_lists_go_to_the_end),
         cmocka_unit_test(damage_is_refused_or_decodes),
         cmocka_unit_test(deep_nesting_is_refused),

@@ -157,7 +157,7 @@ static Err check_memory(Live *l, u64 bytes)
                 (unsigned long long)l->memory_max);
 }
 
-/* Gives a new chunk its columns. */
+/* Gives a new chunk its columns; on failure it has none. */
 static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 rows)
 {
     Err err = E_OK;
@@ -174,7 +174,8 @@ static Err furnish(Live *l, LiveChunk *c, u32 table, u64 room, u64 rows)
         TRY(vec_reserve(&b->cols[i], room,
                         is_list(&b->cols[i]) ? heap_wanted(t, i, room, rows) : 0));
 done:
-    c->bytes = batch_bytes(b);
+    if (err != E_OK) batch_free(b);
+    c->bytes = err == E_OK ? batch_bytes(b) : 0;
     l->bytes += c->bytes;
     return err;
 }

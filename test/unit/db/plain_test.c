@@ -339,7 +339,7 @@ static int type_of_lists(u64 count, u64 odd)
         OK(column_append_value(out, &item));
         vec_free(&v);
     }
-    OK(column_finish(out, false, files, &bytes));
+    OK(column_finish(out, true, files, &bytes));
     OK(plain_open(&p, root));
     assert_int_equal(p.note_count, 0);
     int type = plain_table(&p, "trade")->columns[0].type;

@@ -14,8 +14,9 @@
 
 #include "db/root.h"
 
-#define ADOPTED_DATA "imported" /* name in <hdb> */
-#define ADOPTED_LIST "adopted"
+#define ADOPTED_DATA     "imported" /* name in <hdb> */
+#define ADOPTED_LIST     "adopted"
+#define ADOPTED_LIST_NEW "adopted.tmp" /* while it is written */
 
 typedef struct {
     u32 count;

@@ -47,7 +47,8 @@ Err par_parse(Str text, const char *file, Arena *a, ParLine **lines, u32 *count,
     *count = *empty = 0;
     *lines = arena_array(a, ParLine, PAR_LINES_MAX);
     while (text.size > 0 && str_split(&text, '\n', &piece)) {
-        ParLine line = {.number = ++number};
+        ParLine line = {0};
+        line.number = ++number;
         if (!cut(&piece, &line)) {
             ++*empty;
             continue;

@@ -169,9 +169,7 @@ static Err word(Lines *l, const char *key, const char *only, bool *there)
 static Err array(Arena *a, u64 count, u64 width, void **out)
 {
     if (count > UINT32_MAX) return fail(E_LIMIT, "%" PRIu64 " lines", count);
-    Err err = arena_try(a, count, width, out);
-    if (err == E_OK) ASSERT(*out != NULL || count == 0);
-    return err;
+    return arena_try(a, count, width, out);
 }
 
 static Err read_table(Lines *l, Arena *a, JournalTable *t)
@@ -183,7 +181,7 @@ static Err read_table(Lines *l, Arena *a, JournalTable *t)
     u64 count = count_lines(l->rest, "column", "table");
     TRY(array(a, count, sizeof *t->columns, &columns));
     t->columns = columns;
-    t->column_count = (u32)count;
+    t->column_count = columns == NULL ? 0 : (u32)count;
     for (u32 i = 0; i < t->column_count; i++) {
         TRY(next(l));
         TRY(text_of(l, a, &t->columns[i]));
@@ -194,10 +192,10 @@ done:
     return err;
 }
 
-static Err read_all(Lines *l, Arena *a, Journal *j)
+/* All lines before the lists. */
+static Err read_head(Lines *l, Arena *a, Journal *j)
 {
     Err err = E_OK;
-    void *found = NULL;
     TRY(next(l));
     if (!str_is(l->key, "siltstone-adopt")) TRY(bad(l, "not the journal of an import"));
     if (!str_is(l->field, "1"))
@@ -211,17 +209,28 @@ static Err read_all(Lines *l, Arena *a, Journal *j)
     TRY(next(l));
     if (!str_is(l->key, "source")) TRY(bad(l, "not a source"));
     TRY(path_of(l, a, &j->source));
-    j->made_count = (u32)MIN(count_lines(l->rest, "made", "table"), UINT32_MAX);
-    TRY(array(a, j->made_count, sizeof *j->made, &found));
+done:
+    return err;
+}
+
+static Err read_all(Lines *l, Arena *a, Journal *j)
+{
+    void *found = NULL;
+    Err err = read_head(l, a, j);
+    if (err != E_OK) return err;
+    u64 count = count_lines(l->rest, "made", "table");
+    TRY(array(a, count, sizeof *j->made, &found));
     j->made = found;
+    j->made_count = found == NULL ? 0 : (u32)count;
     for (u32 i = 0; i < j->made_count; i++) {
         TRY(next(l));
         if (!str_is(l->key, "made")) TRY(bad(l, "out of order"));
         TRY(path_of(l, a, &j->made[i]));
     }
-    j->table_count = (u32)MIN(count_lines(l->rest, "table", NULL), UINT32_MAX);
-    TRY(array(a, j->table_count, sizeof *j->tables, &found));
+    count = count_lines(l->rest, "table", NULL);
+    TRY(array(a, count, sizeof *j->tables, &found));
     j->tables = found;
+    j->table_count = found == NULL ? 0 : (u32)count;
     for (u32 i = 0; i < j->table_count; i++) {
         if (!at(l, "table")) TRY(bad(l, "out of order"));
         TRY(read_table(l, a, &j->tables[i]));

@@ -24,16 +24,9 @@
 static const char *const IDB_NAMES[] = {
     "current",        "current.new",        "seg", "manifest", "data", "spill", "stage", "lock",
     "siltstone.json", "siltstone.json.tmp", NULL};
-static const char *const HDB_NAMES[] = {"current",
-                                        "current.new",
-                                        "seg",
-                                        "sym",
-                                        "sym.tmp",
-                                        "siltstone.json",
-                                        "siltstone.json.tmp",
-                                        ADOPTED_LIST,
-                                        ADOPTED_LIST ".tmp",
-                                        NULL};
+static const char *const HDB_NAMES[] = {
+    "current",    "current.new",    "seg", "sym", "sym.tmp", "siltstone.json", "siltstone.json.tmp",
+    ADOPTED_LIST, ADOPTED_LIST_NEW, NULL};
 
 bool retreat_owns(RetreatBase base, Str name)
 {

@@ -28,7 +28,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, NONE = UINT32_MAX, FRAMES = 12, WINDOW = 12, ALL_BITS = 6, CHANCE = 6 };
+#define NONE UINT32_MAX
+
+enum { PAGE = 4096, FRAMES = 12, WINDOW = 12, ALL_BITS = 6, CHANCE = 6 };
 
 typedef enum { IS_FOLDER, IS_FILE, IS_LINK } InodeKind;
 

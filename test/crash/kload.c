@@ -20,7 +20,10 @@ static char why[600];
 
 const char *kload_why(void) { return why; }
 
-static int bad(const char *format, ...)
+__attribute__((format(printf, 1, 2)))
+
+static int
+bad(const char *format, ...)
 {
     va_list args;
     va_start(args, format);

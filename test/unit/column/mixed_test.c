@@ -185,7 +185,7 @@ static void functions_are_refused(void **state)
 /* A heap that is only what a test says. */
 static Err decode(const u8 *bytes, u64 size, u64 reference, Value *v)
 {
-    Image m = {.plain = {bytes, size}};
+    Image m = {.plain = {.data = bytes, .size = size}};
     MixedHeap heap = {.image = &m};
     return mixed_decode(&heap, reference, &memory, v);
 }
@@ -260,7 +260,7 @@ static void enumerations_become_symbols(void **state)
     Domain d = {.count = 2, .ids = ids};
     DomainSet set = {find_domain, &d};
     u8 heap[16 + 3 * 8 + 8] = {0xfb, 0, QT_ENUM, 0, 1, 0, 0, 0, 3};
-    Image m = {.plain = {heap, sizeof heap}};
+    Image m = {.plain = {.data = heap, .size = sizeof heap}};
     MixedHeap h = {.image = &m, .domains = &set};
     Value v;
     ok(symbol_intern(STR("one"), &ids[0]));

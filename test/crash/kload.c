@@ -20,10 +20,9 @@ static char why[600];
 
 const char *kload_why(void) { return why; }
 
-__attribute__((format(printf, 1, 2)))
+static int bad(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-static int
-bad(const char *format, ...)
+static int bad(const char *format, ...)
 {
     va_list args;
     va_start(args, format);

@@ -5,24 +5,27 @@
  */
 #include "check_kit.h"
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
 #include "cmd/check.h"
 #include "cmd/get.h"
+#include "os/pool.h"
 
-static const char *victim; /* the end of the path of the file to cut; NULL = none */
-static int times;          /* mappings of it that are let pass */
+static const char *_Atomic victim; /* the end of the path of the file to cut; NULL = none */
+static atomic_int times;           /* mappings of it that are let pass */
 
-/* Every mapping of the program passes here. */
+/* Every mapping of the program passes here, of any thread. */
 void *mmap(void *at, size_t size, int protection, int flags, int fd, off_t offset)
 {
     char link[64], path[4096];
     void *data = (void *)syscall(SYS_mmap, at, size, protection, flags, fd, offset);
-    if (victim == NULL || fd < 0) return data;
+    const char *file = victim;
+    if (file == NULL || fd < 0) return data;
     snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
-    if (n < 0 || !str_ends((Str){path, (u64)n}, str_of(victim)) || times-- > 0) return data;
+    if (n < 0 || !str_ends((Str){path, (u64)n}, str_of(file)) || times-- > 0) return data;
     path[n] = 0;
     if (truncate(path, 0) != 0) abort();
     victim = NULL;
@@ -108,6 +111,7 @@ static void a_query_names_the_file(void **state)
 
 int main(void)
 {
+    pool_alone(true); /* one mapping after the other, so that the cut comes at a known moment */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_check_names_the_file),
         cmocka_unit_test(a_second_look_names_it_too),

@@ -11,7 +11,6 @@
 
 #include "cmd/check.h"
 #include "cmd/get.h"
-#include "os/pool.h"
 
 static const char *_Atomic victim; /* the end of the path of the file to cut; NULL = none */
 static atomic_int times;           /* mappings of it that are let pass */
@@ -111,7 +110,6 @@ static void a_query_names_the_file(void **state)
 
 int main(void)
 {
-    pool_alone(true); /* one mapping after the other, so that the cut comes at a known moment */
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_check_names_the_file),
         cmocka_unit_test(a_second_look_names_it_too),

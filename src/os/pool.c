@@ -127,8 +127,8 @@ static void start_workers(int count)
     if (workers >= count || pthread_attr_init(&attr) != 0) return;
     pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
     sigfillset(&all);
-    sigdelset(&all,
-              SIGBUS); /* a fault that is blocked ends the process: guard.h would not see it */
+    /* A fault that is blocked ends the process: guard.h would not see it. */
+    sigdelset(&all, SIGBUS);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     for (pthread_t id; workers < count; workers++)
         if (pthread_create(&id, &attr, work, NULL) != 0) break;

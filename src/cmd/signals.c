@@ -157,17 +157,9 @@ static void number_parts(const Sm *sm, JobResult *r)
 /* Starts a change that keeps what the current view says. */
 static Err start_change(Sm *sm, Arena *a, PublishChange *c)
 {
-    const View *v = sm->publish.current;
     FeedPublisher *publishers = NULL;
     u32 count = 0;
-    *c = (PublishChange){.watermark = v->watermark,
-                         .eoi = v->eoi,
-                         .eod = v->eod,
-                         .eod_asked = v->eod_asked,
-                         .eod_upto = v->eod_upto,
-                         .sym_size = v->sym_size,
-                         .interval_end = v->interval_end,
-                         .day_end = v->day_end};
+    *c = publish_change(&sm->publish);
     Err err = feed_publishers(sm->feed, a, &publishers, &count);
     if (err != E_OK) return err;
     ViewPublisher *all = arena_array(a, ViewPublisher, count);

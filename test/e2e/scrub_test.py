@@ -107,6 +107,19 @@ def trades_agg(column):
     return q.QList([q.lst("v", "sum", column)])
 
 
+@tap.test("each view knows the checksum of its symbols, also one that adds none")
+def _():
+    with proc.workdir() as top:
+        feed, model = trades.Trades(8), Model(trades.COLUMNS, "time")
+        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
+            for steps in (("eoi",), ("eod",), ("eoi", "eoi")):
+                fill(s, feed, model, *steps)
+                with open(os.path.join(s.idb, "manifest", f"view.{s.status()['view']}")) as f:
+                    sym = next(line.split() for line in f if line.startswith("sym "))
+                assert sym[2] != "none", (steps, sym)
+            s.stop()
+
+
 @tap.test("a pass that has little to compare is not begun again before its period is over")
 def _():
     with proc.workdir() as top:

@@ -154,9 +154,9 @@ done:
     return err;
 }
 
-/* Removes the runs that an earlier worker of this kind left in the spill folder: `<table>.<run>`
- * are eoi's, `eod.<table>.<day>.<run>...` are eod's. The manager does so when it starts, but a
- * worker may end without it. */
+/* Removes the runs that an earlier worker of this kind, or a day job that failed, left in the spill
+ * folder: `<table>.<run>` are eoi's, `eod.<table>.<day>.<run>...` are eod's. The manager does so
+ * when it starts, but a worker may end without it. */
 static Err clear_spill(Worker *w, bool eod)
 {
     Err err = E_OK;
@@ -359,6 +359,7 @@ static Err run_eod(Worker *w)
         now_sleep_ms(err == E_CORRUPT ? WORKER_DAMAGE_MS : WORKER_RETRY_MS);
         Value text = value_string(str_of(arena_text(&a, fail_text(), strlen(fail_text()))));
         TRY(undo_days(w));
+        TRY(clear_spill(w, true));
         TRY(call_manager(w, ".silt.failed", &text, &a, &answer));
     }
 done:

@@ -61,7 +61,7 @@ struct Interval {
     Held *tables;
     Map by_name;
     u64 bytes;
-    u64 spill_count; /* runs ever written: names them */
+    u64 spill_count; /* runs written: names them */
     Arena memory;
     Arena runs; /* paths and slices of runs; emptied by interval_done */
     /* while it is staged */
@@ -180,6 +180,18 @@ static void empty_batch(Interval *i, Held *h)
     h->bytes = 0;
 }
 
+/* Ends a run that could not be written. On a full disk its bytes are what others wait for, so they
+ * go at once; what cannot go now does when the run is tried again, which has the same name. */
+static Err give_up(Err err, const char *path, SplayOut *out, const Schema *s)
+{
+    char text[FAIL_TEXT_MAX];
+    snprintf(text, sizeof text, "%s", fail_text());
+    splay_out_drop(out);
+    if (path != NULL && dir_remove_all(path) != E_OK)
+        return fail(err, "spilling table %s: %s; %s is still there", s->name, text, path);
+    return fail(err, "spilling table %s: %s", s->name, text);
+}
+
 /* Writes what is in memory of one table as a sorted run. */
 static Err spill(Interval *i, Held *h)
 {
@@ -188,7 +200,7 @@ static Err spill(Interval *i, Held *h)
     Spill run = {.rows = h->batch.rows};
     if (run.rows == 0) return E_OK;
     run.path = arena_format(&i->runs, "%s/%s.%llu", i->spill, h->schema->name,
-                            (unsigned long long)i->spill_count++);
+                            (unsigned long long)i->spill_count);
     TRY(dir_make_all(i->spill));
     TRY(dir_remove_all(run.path));
     TRY(enumerate(i, h));
@@ -206,11 +218,11 @@ static Err spill(Interval *i, Held *h)
     }
     h->runs[h->run_count++] = run;
     h->spilled += run.rows;
+    i->spill_count++;
     empty_batch(i, h);
 done:
-    if (err != E_OK) splay_out_drop(&out);
     sort_free(h);
-    return err == E_OK ? E_OK : fail_note(err, "spilling table %s", h->schema->name);
+    return err == E_OK ? E_OK : give_up(err, run.path, &out, h->schema);
 }
 
 /* Makes room when all tables together hold more than the bound allows: half of it is left for

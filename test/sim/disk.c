@@ -429,11 +429,13 @@ int open(const char *path, int flags, ...)
     va_start(args, flags);
     int mode = (flags & O_CREAT) != 0 ? va_arg(args, int) : 0;
     va_end(args);
-    if (fibers_process() != NULL) {
+    /* Not elsewhere: a library that opens a device of the system may hold a lock of its own. */
+    bool ours = inside(path) != NULL;
+    if (ours && fibers_process() != NULL) {
         fibers_pause();
         fibers_changed();
     }
-    bool absent = disk.on && inside(path) != NULL && node_at(path) == NULL;
+    bool absent = ours && node_at(path) == NULL;
     return opened((int)syscall(SYS_openat, AT_FDCWD, path, flags, mode), path, flags, absent);
 }
 
@@ -595,6 +597,20 @@ int statvfs(const char *path, struct statvfs *st)
     st->f_blocks = (100ull << 30) / 4096;
     st->f_bavail = st->f_bfree = disk.free_bytes / 4096;
     return 0;
+}
+
+bool disk_name_durable(const char *path)
+{
+    char above[PATH_MAX];
+    Node *folder;
+    const char *last;
+    if (find(path, &folder, &last) == NULL) return false;
+    if (folder == NULL) return true; /* the folder of all, which is always there */
+    for (const Change *c = folder->open; c != NULL; c = c->next)
+        if (strcmp(c->name, last) == 0 || (c->old != NULL && strcmp(c->old, last) == 0))
+            return false;
+    snprintf(above, sizeof above, "%.*s", (int)(last - path - 1), path);
+    return disk_name_durable(above);
 }
 
 void disk_process_gone(Process *p)

@@ -55,11 +55,12 @@ static struct {
     bool stopping;  /* the manager was asked to end */
     bool disturbed; /* something was done since the last time that everything was well */
     bool full;
-    u64 life; /* of the manager */
-    u64 thaw; /* the step at which those that hang go on, 0 = nobody does */
-    LookView view;
-    u64 position; /* of the stream that was followed */
-    u64 eoi, eod; /* the last signals seen */
+    u64 life;       /* of the manager */
+    u64 thaw;       /* the step at which those that hang go on, 0 = nobody does */
+    LookView view;  /* the last one seen */
+    LookView floor; /* the last one seen that no power cut takes away */
+    u64 position;   /* of the stream that was followed */
+    u64 eoi, eod;   /* the last signals seen */
     i64 end, day_end;
     WorldCounts counts;
 } world;
@@ -188,6 +189,7 @@ static void follow_signals(void)
 
 static void look(void)
 {
+    Arena a = {0};
     LookView v = look_tree(world.folder);
     if (v.number < world.view.number || v.watermark < world.view.watermark ||
         v.eoi < world.view.eoi || v.eod < world.view.eod)
@@ -196,6 +198,9 @@ static void look(void)
                     (unsigned long long)world.view.number,
                     (unsigned long long)world.view.watermark);
     world.view = v;
+    /* Somebody who looks may see a switch before the manager has made it durable and told it. */
+    if (disk_name_durable(dir_join(&a, world.folder, "idb", "current", NULL))) world.floor = v;
+    arena_free(&a);
     follow_signals();
 }
 
@@ -236,6 +241,7 @@ static void power_cut(void)
 {
     disk_power_cut();
     clients_power_cut();
+    world.view = world.floor;
     world.counts.power_cuts++;
     world.disturbed = true;
 }

@@ -3,7 +3,8 @@
 #   make [all]      build/$(BUILD)/silt and libsilt.a          BUILD = release (default) | debug |
 #   make test       unit, golden, crash and end-to-end tests           asan | tsan | cover | fuzz |
 #   make unit       unit tests only; ROOMS="base os q" limits them     analyze
-#   make crash      every crash point (hours); power, crashpoints, e2e-big: other long tests
+#   make crash      every crash point (hours); power, e2e-big: other long tests
+#   make crashpoints  a sample, from outside; JOBS="eoi eod import"; all: CRASH_ALL=1 (days)
 #   make sim        the simulated system; SEEDS=from..to, SIM_SECONDS, SIM_JOBS
 #   make check      tests, linters, both compilers, sanitizers CC = gcc (default) | clang-14
 #   make fuzz       builds the fuzzers and runs each for FUZZ_SECONDS, if given
@@ -195,7 +196,7 @@ sim: $(SIM_PROGRAM)
 	$(Q)$(SIM_PROGRAM) $(or $(SEEDS),1..100000)
 
 crashpoints: $(SILT)
-	$(Q)SILT=$(abspath $(SILT)) test/crash/outside.sh
+	$(Q)SILT=$(abspath $(SILT)) test/crash/outside.sh $(JOBS)
 
 e2e-big: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) SILT_BIG=1 python3 test/e2e/volume_test.py

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""The import in steps, for a checker that watches system calls from outside (import_outside.sh).
+"""The import in steps, for a checker that watches system calls from outside (outside.sh).
 
     import_outside.py prepare NAME TOP      TOP/prepared, TOP/assembly.yaml, TOP/held
     import_outside.py adopt TOP ROOT        silt adopt --apply on a copy of the prepared tree
+    import_outside.py accept TOP ROOT       the same, and every partition gets its checksums
     import_outside.py recover TOP ROOT      the same again; fine when it had been through
     import_outside.py verify TOP ROOT       it is imported, with equal content
+    import_outside.py detect TOP ROOT       fails when something is damaged
     import_outside.py count TOP ROOT        the changes that os/fault counts"""
 import os
 import pickle
@@ -12,6 +14,7 @@ import shutil
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
+import outside
 from kit import imports, proc
 
 
@@ -35,9 +38,22 @@ def adopt(db, env=None):
                      *db.options], env)
 
 
+def accept(db):
+    """Every partition gets its checksums: of what stands there."""
+    for part in imports.partitions(os.path.join(db.a.hdb, "current")):
+        done = proc.run(["repair", db.a.path, part, "--accept", "--idb", db.a.idb,
+                         "--hdb", db.a.hdb])
+        assert done.returncode == 0, f"silt repair {part}: {done}"
+
+
 def step(what, top, root):
     db = load(top, root)
-    if what == "verify":
+    if what == "detect":
+        assert outside.counts(root), "nobody relies on that"
+        for base in (db.a.idb, db.a.hdb):
+            done = proc.run(["check", "--deep", base])
+            assert done.returncode == 0, f"silt check --deep {base}: {done}"
+    if what in ("verify", "detect"):
         return db.check_names()
     if what == "count":
         shutil.copytree(db.top, root, symlinks=True)
@@ -50,7 +66,7 @@ def step(what, top, root):
     if done.returncode != 0 and not through:
         print(done.stdout.decode() + done.stderr.decode(), file=sys.stderr)
         sys.exit(done.returncode)
-    return None
+    return accept(db) if what == "accept" else None
 
 
 if __name__ == "__main__":

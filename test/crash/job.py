@@ -154,25 +154,39 @@ def batches():
     return out
 
 
-def job(run):
-    """The job itself; Stopped wherever the fault ends it."""
-    b = run.batches
-    for x in b[0:4]:
+def interval(run):
+    """An interval with late rows, and rows behind it; Stopped wherever the fault ends it."""
+    publish_all(run, 0, 8)
+    run.eoi(LIMIT)
+    publish_all(run, 8, 10)
+
+
+def day(run):
+    """An interval, and a day with late rows; rows behind it."""
+    publish_all(run, 2, 4)
+    run.eoi(LIMIT)
+    publish_all(run, 4, 8)
+    run.eod(LIMIT)
+    publish_all(run, 8, 10)
+
+
+def publish_all(run, begin, end):
+    for x in run.batches[begin:end]:
         run.publish(x)
     run.look()
+
+
+def job(run):
+    """All of it; Stopped wherever the fault ends it."""
+    publish_all(run, 0, 4)
     run.eoi(LIMIT)
     run.look()
-    for x in b[4:8]:
-        run.publish(x)
-    run.look()
+    publish_all(run, 4, 8)
     run.eod(LIMIT)
     run.look()
-    for x in b[8:10]:
-        run.publish(x)
+    publish_all(run, 8, 10)
     run.eoi(LIMIT)
-    for x in b[10:12]:
-        run.publish(x)
-    run.look()
+    publish_all(run, 10, 12)
 
 
 LIMIT = 4       # seconds for a step; with a lasting fault it may never come
@@ -193,6 +207,18 @@ def prepare(folder, beside=None):
     assert all(x.state == "acknowledged" for x in kept)
     assert run.p.terminate() == 0, run.p.tail()
     return kept
+
+
+def copy(prepared, folder):
+    """A copy of a prepared tree whose links lead into the copy."""
+    shutil.copytree(prepared, folder, symlinks=True)
+    for where, subs, files in os.walk(folder):
+        for path in (os.path.join(where, name) for name in subs + files):
+            target = os.readlink(path) if os.path.islink(path) else ""
+            below = re.search(r"/[ih]db/.*", target)
+            if below:
+                os.unlink(path)
+                os.symlink(folder + below[0], path)
 
 
 def batches_of_past():
@@ -252,7 +278,7 @@ def run_point(top, prepared, past, fault, role):
     kind = (fault or "").partition(":")[0]
     folder = os.path.join(top, re.sub(r"\W", "-", f"{fault}-{role}"))
     if prepared:
-        shutil.copytree(prepared, folder, symlinks=True)
+        copy(prepared, folder)
     else:
         os.makedirs(folder)
     todo = batches()
@@ -293,17 +319,17 @@ def run_point(top, prepared, past, fault, role):
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def count_points(top, prepared, role):
-    """The number of changes that a role makes in the job when nothing fails."""
+def count_points(top, prepared, role, work=job):
+    """The number of changes that a role makes in a job when nothing fails."""
     folder, path = os.path.join(top, f"count-{role}"), os.path.join(top, f"count-{role}.txt")
     if prepared:
-        shutil.copytree(prepared, folder, symlinks=True)
+        copy(prepared, folder)
     else:
         os.makedirs(folder)
     run = Run(folder, batches())
     try:
         run.start(f"count:{path}", role)
-        job(run)
+        work(run)
         assert run.p.terminate() == 0, run.p.tail()
     finally:
         run.stop()

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""The crash job in steps, for a checker that watches system calls from outside (outside.sh).
+"""Jobs in steps, for a checker that watches system calls from outside (outside.sh).
 
-    outside.py prepare|job|ruins|recover|verify|detect ROOT
-    outside.py count PREPARED           the changes that os/fault counts in the same job
+    outside.py prepare|eoi|eod|ruins|recover|verify|detect ROOT
+    outside.py count-eoi|count-eod PREPARED     the changes that os/fault counts in the same job
 
-`job` prints the number of each batch once it is acknowledged; `verify` reads those that had been
-printed from the file that CP_ACKS names."""
+`eoi` and `eod` do that job and print the number of each batch once it is acknowledged; `verify`
+reads those that had been printed from the file that CP_ACKS names."""
+import functools
 import os
 import sys
 
@@ -23,12 +24,15 @@ def acknowledged():
         return {int(word) for word in f.read().split()}
 
 
-def run_job(root, beside):
+WORK = {"eoi": job.interval, "eod": job.day}
+
+
+def run_job(work, root, beside):
     todo = job.batches()
     run = job.Run(root, todo, beside, lambda b: print(todo.index(b), flush=True))
     run.start()
     try:
-        job.job(run)
+        work(run)
     except job.Stopped:
         sys.exit(1)
     status = run.p.terminate(60)
@@ -69,8 +73,23 @@ def verify(root, beside):
         assert done.returncode == 0, f"silt check {base}: {done}"
 
 
+def counts(root):
+    """Whether anybody relies on what was damaged, whose path CP_OP tells: not on partitions and
+    manifests that a newer view has replaced, the lock's text, the page that is advice only."""
+    path = os.environ["CP_OP"].split()[1]
+    where = os.path.join(root, path)
+    kept = {os.path.join(root, "idb", "current"), os.path.join(root, "hdb", "current")}
+    if path in ("idb/lock", "idb/wal/durable"):
+        return False
+    if not path.startswith(("idb/data/", "hdb/data/", "hdb/imported/")):
+        return True
+    named = {os.path.realpath(os.path.join(p, name)) for p in kept for name in os.listdir(p)}
+    return any(where.startswith((n + "/", n + ".sums")) for n in named)
+
+
 def detect(root, beside):
     """Fails when something is damaged: by the checksums first, else by what a restart finds."""
+    assert counts(root), "nobody relies on that"
     run = job.Run(root, [], beside)
     for base in (run.a.idb, run.a.hdb):
         done = proc.run(["check", "--deep", base])
@@ -78,8 +97,15 @@ def detect(root, beside):
     verify(root, beside)
 
 
-def count(prepared, scratch):
-    print(sum(job.count_points(scratch, prepared, role) for role in ("sm", "eoi", "eod")))
+def count(work, prepared, scratch):
+    print(sum(job.count_points(scratch, prepared, role, work) for role in ("sm", "eoi", "eod")))
+
+
+STEPS = {"prepare": job.prepare, "ruins": ruins, "recover": recover, "verify": verify,
+         "detect": detect}
+for name, work in WORK.items():
+    STEPS[name] = functools.partial(run_job, work)
+    STEPS["count-" + name] = functools.partial(count, work)
 
 
 if __name__ == "__main__":
@@ -87,7 +113,6 @@ if __name__ == "__main__":
     os.makedirs(where, exist_ok=True)
     with proc.workdir() as scratch:
         try:
-            {"prepare": job.prepare, "job": run_job, "ruins": ruins, "recover": recover,
-             "verify": verify, "detect": detect, "count": count}[step](where, scratch)
+            STEPS[step](where, scratch)
         except (AssertionError, job.Stopped) as e:
             sys.exit(f"{step}: {e!r}")

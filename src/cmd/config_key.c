@@ -234,7 +234,7 @@ static const ConfigKey keys[] = {
     {CONFIG_KEY_SM, "scrub", CONFIG_KEY_DURATION, OPT, .preset = "7D", .low = "0s",
      .high = "36500D", .field = AT(Config, scrub_ns),
      .help = "Time within which every byte of the database is compared with its checksum in the "
-             "background, evenly spread; 0s compares nothing."},
+             "background, evenly spread; partitions without checksums get them; 0s reads nothing."},
     {CONFIG_KEY_SM, "description", TEXT, IGN, .help = "Free text."},
     {CONFIG_KEY_SM, "size", ANY, IGN, .help = "Replicas."},
     {CONFIG_KEY_SM, "env", ANY, IGN, .help = "Environment of the containers."},

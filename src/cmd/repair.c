@@ -1,5 +1,5 @@
 /*
- * repair: `silt repair ASSEMBLY PART [--from DIR | --accept]`.
+ * repair: `silt repair ASSEMBLY PART [--from DIR | --accept]`, `silt repair ASSEMBLY --accept`.
  *
  * Works on a database whose manager is stopped (it takes the manager's lock) and commits as the
  * manager does: recovery, stage file, new version, publish, end of the stage file. A kill anywhere
@@ -9,6 +9,9 @@
  * the partition, or of the folder that holds it); the stream, while it still holds the rows of an
  * interval (repair_stream). Each must have exactly the checksums that the partition was written
  * with, so a copy of another version is never taken for one of this.
+ *
+ * Partitions that have no checksums get them where they stand (db/sumup, as the scrub does it):
+ * one, or without PART all of them, named together in one version.
  */
 #include "cmd/repair.h"
 
@@ -19,6 +22,7 @@
 #include "cmd/repair_stream.h"
 #include "cmd/talk.h"
 #include "db/publish.h"
+#include "db/sumup.h"
 #include "os/dir.h"
 #include "os/fault.h"
 #include "q/temporal.h"
@@ -123,6 +127,48 @@ static Err publish_version(Repair *r, const Part *p, const Part *fresh)
     return publish_commit(&r->publish, &c);
 }
 
+/* Gives checksums to parts that have none: to `only`, or to all of them. Those that cannot be read
+ * are told, and stay without; the others are published first. */
+static Err accept_bare(Repair *r, const Part *only)
+{
+    Err err = E_OK;
+    Sumup u = {0};
+    u32 bad_count = 0;
+    for (int kind = PART_INTERVAL; kind <= PART_DATE; kind++) {
+        u64 at = 0;
+        for (const Part *p; (p = view_next(r->publish.current, (PartKind)kind, &at)) != NULL;) {
+            u64 read = 0;
+            bool whole = false, bad = false;
+            SidecarDamage d;
+            if (p->summed || (only != NULL && p != only)) continue;
+            TRY(sumup_step(&u, p, UINT64_MAX, &r->memory, &read, &whole, &bad, &d));
+            if (bad) fprintf(stderr, "silt: %s: %s\n", d.path, d.text);
+            bad_count += bad;
+        }
+    }
+    PublishChange c = publish_change(&r->publish);
+    const Part **remove = arena_array(&r->memory, const Part *, u.ready_count);
+    for (u32 i = 0; i < u.ready_count; i++) {
+        const Part *p = view_part(r->publish.current, u.ready[i].kind, u.ready[i].key);
+        if (p->kind == PART_INTERVAL) remove[c.remove_count++] = p;
+        u.ready[i].tables = p->tables;
+        u.ready[i].table_count = p->table_count;
+    }
+    c.add = u.ready;
+    c.add_count = u.ready_count;
+    c.remove = remove;
+    if (c.add_count > 0) TRY(publish_commit(&r->publish, &c));
+    printf("%u partitions have checksums now, view %llu\n", c.add_count,
+           (unsigned long long)r->publish.current->number);
+    if (u.refused > 0)
+        TRY(fail(u.reason, "%u partitions stay without checksums: %s", u.refused, u.why));
+    if (bad_count > 0)
+        TRY(fail(E_CORRUPT, "%u partitions cannot be read and stay without checksums", bad_count));
+done:
+    sumup_free(&u);
+    return err;
+}
+
 static Err repair(Repair *r, const char *name)
 {
     Err err = E_OK;
@@ -133,8 +179,9 @@ static Err repair(Repair *r, const char *name)
     u32 count = 0;
     u64 removed = 0;
     TRY(find_part(r, name, &p));
+    if (!p->summed && r->accept) return accept_bare(r, p);
     TRY(sidecar_scan(p, true, 0, &r->memory, &d, &count));
-    if (count == 0 && (p->summed || !r->accept)) {
+    if (count == 0) {
         printf("%s: %s\n", p->path,
                p->summed ? "every byte is what was written"
                          : "it has no checksums, so nothing can be said; --accept makes them");
@@ -172,13 +219,14 @@ int repair_main(int argc, char **argv)
         {"accept", NULL, NULL, &r->accept, "take what stands there as good: new checksums"},
         {0}};
     TRY(options_parse(&argc, argv, options));
-    if (argc != 2)
-        TRY(fail(E_USAGE, "silt repair ASSEMBLY PART: an assembly and a partition are expected"));
+    if (argc != 2 && !(argc == 1 && r->accept))
+        TRY(fail(E_USAGE, "silt repair ASSEMBLY PART: an assembly and a partition are expected; "
+                          "with --accept an assembly alone will do"));
     if (r->accept && r->from != NULL) TRY(fail(E_USAGE, "either --from or --accept"));
     r->options.file = argv[0];
     TRY(fault_init("repair"));
     TRY(open_database(r));
-    TRY(repair(r, argv[1]));
+    TRY(argc == 1 ? accept_bare(r, NULL) : repair(r, argv[1]));
 done:
     publish_close(&r->publish);
     if (r->open) view_cache_free(&r->cache);

@@ -310,6 +310,30 @@ done:
     return err;
 }
 
+/* Parts have got checksums: the next view names those that it still has where they were. */
+static Err commit_sums(Sm *sm, const JobResult *r, Arena *a)
+{
+    Err err = E_OK;
+    PublishChange c;
+    TRY(start_change(sm, a, &c));
+    Part *add = arena_array(a, Part, r->part_count);
+    const Part **remove = arena_array(a, const Part *, r->part_count);
+    for (u32 i = 0; i < r->part_count; i++) {
+        const Part *told = &r->parts[i];
+        const Part *p = view_part(sm->publish.current, told->kind, told->key);
+        if (p == NULL || p->summed || !told->summed || strcmp(p->path, told->path) != 0) continue;
+        if (p->kind == PART_INTERVAL) remove[c.remove_count++] = p;
+        add[c.add_count] = *p;
+        add[c.add_count].summed = true;
+        add[c.add_count++].sums = told->sums;
+    }
+    c.add = add;
+    c.remove = remove;
+    if (c.add_count > 0) TRY(commit(sm, &c));
+done:
+    return err;
+}
+
 /* The worker that speaks, by its process id: results of one that was given up are refused. */
 static SmWorker *worker_of(Sm *sm, u32 which, const Value *pid)
 {
@@ -330,12 +354,15 @@ static void on_staged(void *ctx, Call *call)
         TRY(fail(E_USAGE, ".silt.staged: worker, pid and result are expected"));
     for (u32 i = 0; i < 3; i++)
         TRY(wire_decode(call->arg_at[i], call->args[i].size, &call->arena, &args[i]));
-    bool eod = value_text(&args[0], &who) && str_is(who, "eod");
-    if (worker_of(sm, eod ? SM_EOD : SM_EOI, &args[1]) == NULL)
+    bool named = value_text(&args[0], &who);
+    bool eod = named && str_is(who, "eod"), scrub = named && str_is(who, "scrub");
+    if (worker_of(sm, eod ? SM_EOD : scrub ? SM_SCRUB : SM_EOI, &args[1]) == NULL)
         TRY(fail(E_DENIED, "an unknown worker reports a result"));
     TRY(job_result_parse(&args[2], &call->arena, &result));
     if (eod)
         TRY(commit_day(sm, &result, &call->arena));
+    else if (scrub)
+        TRY(commit_sums(sm, &result, &call->arena));
     else
         TRY(commit_interval(sm, &result, &call->arena));
 done:

@@ -456,7 +456,7 @@ static void collect_space(const char *store, const char *path)
 static void collect_scrub(const Sm *sm)
 {
     Scrub s;
-    gauge("silt_unsummed_parts", "partitions without checksums, which the scrub passes over",
+    gauge("silt_unsummed_parts", "partitions without checksums: the scrub has not read them yet",
           (f64)count_bare(sm->publish.current));
     if (scrub_read(&sm->root, &s) != E_OK) return; /* shown as absent */
     gauge("silt_damaged_files", "files that are not what was written, as far as the scrub knows",

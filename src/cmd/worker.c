@@ -8,7 +8,8 @@
  * milliseconds otherwise. eod   asks for work (.silt.next), plans over the current view, writes the
  * stage file, stages, reports. Interval parts go on being added meanwhile: they have higher EOI
  * numbers than the request. dbm   asks for work and gets none in this release: tiers have their
- * own.
+ * own. scrub (cmd/worker_scrub) reads everything over and over; it speaks to the manager only when
+ * parts have got checksums.
  *
  * Every exit is ordinary: the manager starts the worker again, which begins at the view as it then
  * is.
@@ -55,7 +56,14 @@ typedef struct {
                  are gone */
 } Worker;
 
-/* `connect`: the scrub has nothing to say to the manager. */
+static Err connect_manager(Worker *w)
+{
+    Err err = client_open(&w->client, w->config.host, w->config.port, WORKER_CONNECT_MS);
+    w->client.timeout_ms = WORKER_CALL_MS;
+    return err;
+}
+
+/* `connect`: the scrub seldom has something to say to the manager. */
 static Err load(Worker *w, bool connect)
 {
     Err err = E_OK;
@@ -68,9 +76,7 @@ static Err load(Worker *w, bool connect)
               w->config.source->log_path, w->config.date_tiers, w->config.date_tier_count);
     view_cache_init(&w->cache, &w->root);
     TRY(dir_lock(dir_join(&w->root.memory, w->root.idb, "stage", NULL), false, &w->lock));
-    if (!connect) goto done;
-    TRY(client_open(&w->client, w->config.host, w->config.port, WORKER_CONNECT_MS));
-    w->client.timeout_ms = WORKER_CALL_MS;
+    if (connect) TRY(connect_manager(w));
 done:
     return err;
 }
@@ -381,6 +387,31 @@ done:
     return err;
 }
 
+/* Reports parts that have got checksums. */
+static Err report_sums(void *arg, const Part *parts, u32 count)
+{
+    Err err = E_OK;
+    Worker *w = arg;
+    Arena a = {0};
+    Value v, answer;
+    JobResult result = {.part_count = count};
+    result.parts = arena_array(&a, Part, count);
+    memcpy(result.parts, parts, count * sizeof *parts);
+    TRY(job_result_value(&result, &a, &v));
+    TRY(connect_manager(w));
+    TRY(call_manager(w, ".silt.staged", &v, &a, &answer));
+done:
+    client_close(&w->client);
+    arena_free(&a);
+    return err;
+}
+
+static Err run_scrub(Worker *w)
+{
+    WorkerScrub job = {&w->root, &w->cache, w->config.scrub_ns, report_sums, w};
+    return worker_scrub(&job);
+}
+
 int worker_main(int argc, char **argv)
 {
     Err err = E_OK;
@@ -408,10 +439,7 @@ int worker_main(int argc, char **argv)
     TRY(load(w, !scrub));
     image_cache_bound(w->config.memory_max / 8);
     if (eod) TRY(guard_start());
-    TRY(eoi     ? run_eoi(w)
-        : eod   ? run_eod(w)
-        : scrub ? worker_scrub(&w->root, &w->cache, w->config.scrub_ns)
-                : run_dbm(w));
+    TRY(eoi ? run_eoi(w) : eod ? run_eod(w) : scrub ? run_scrub(w) : run_dbm(w));
 done:
     if (err == E_CLOSED)
         log_event(LOG_INFO, "worker.closed", "the manager is gone");

@@ -1,15 +1,21 @@
 /*
  * scrub: walks the parts of a view, and keeps its place and its finds in a small file.
  *
- *     siltstone-scrub 1
+ *     siltstone-scrub 2
  *     pass 3 784560000123456789 784000000000000000 1048576      number, began, last ended, bytes
- *     next date 9071 hdb:data/2024.11.01/40 4 17                kind, key, path, file, block
+ *     next date 40 9071 hdb:data/2024.11.01/40 4 17             kind, made, key, path, file, block
  *     damage hdb:data/2024.11.01/12 trade/price checksum 0 1048576 0 131070 784560000000000000 3
  *     end 0c4e2d11
  *
- * Order: interval parts by number, date parts by day, files by name, blocks. Intervals come and go
- * while a pass runs; those that it misses were compared when they were staged and will be when they
- * are written down. At the end the domain is read as far as the view needs it.
+ * Order: interval parts, then date parts, each in the order in which they were made, files by name,
+ * blocks. What is written while a pass runs (and was compared then) comes behind all that is older,
+ * so the same pass still meets it, and the next one does not meet it later than this one did: no
+ * byte waits for longer than a period. For that a pass that has met everything goes on waiting for
+ * parts until its period is over. Intervals that it misses are compared when they are written down.
+ * At the end the domain is read as far as the view needs it.
+ *
+ * A part without checksums is read in its turn and gets them (db/sumup). That is not saved: a
+ * process that ends begins the part anew.
  *
  * A file that was damaged and is found whole by a later pass leaves the list (its device may have
  * failed to read it and does so no longer); one whose part is gone leaves it at the next step.
@@ -33,6 +39,17 @@ void scrub_free(Scrub *s)
 {
     arena_free(&s->memory);
     *s = (Scrub){0};
+}
+
+/* The next part is this one, or the first that comes behind it. */
+static void go_to(Scrub *s, PartKind kind, u64 made, i32 key)
+{
+    s->kind = kind;
+    s->made = made;
+    s->key = key;
+    s->path = NULL;
+    s->file = 0;
+    s->block = 0;
 }
 
 /* ---- the file */
@@ -65,9 +82,10 @@ Err scrub_write(const Root *r, const Scrub *s)
     Arena scratch = {0};
     Buf b = {.size_max = BOUND_MANIFEST_MAX};
     u32 crc = 0;
-    TRY(buf_format(&b, "siltstone-scrub 1\npass %" PRIu64 " %" PRIi64 " %" PRIi64 " %" PRIu64 "\n",
+    TRY(buf_format(&b, "siltstone-scrub 2\npass %" PRIu64 " %" PRIi64 " %" PRIi64 " %" PRIu64 "\n",
                    s->pass, s->began, s->last, s->done));
-    TRY(buf_format(&b, "next %s %" PRIi32 " ", s->kind == PART_DATE ? "date" : "interval", s->key));
+    TRY(buf_format(&b, "next %s %" PRIu64 " %" PRIi32 " ",
+                   s->kind == PART_DATE ? "date" : "interval", s->made, s->key));
     TRY(put_path(&b, r, s->path == NULL ? "" : s->path));
     TRY(buf_format(&b, " %" PRIu32 " %" PRIu64 "\n", s->file, s->block));
     for (u32 i = 0; i < s->count; i++)
@@ -110,7 +128,8 @@ done:
     return err;
 }
 
-static Err read_place(Lines *l, const Root *r, Scrub *s)
+/* Version 1 had another order: its pass begins anew, with what it has found. */
+static Err read_place(Lines *l, const Root *r, u32 version, Scrub *s)
 {
     Err err = E_OK;
     u64 file = 0;
@@ -119,12 +138,18 @@ static Err read_place(Lines *l, const Root *r, Scrub *s)
     TRY(lines_i64(l, 1, &s->began));
     TRY(lines_i64(l, 2, &s->last));
     TRY(lines_u64(l, 3, &s->done));
-    TRY(lines_next(l, "next", 5));
+    TRY(lines_next(l, "next", version == 1 ? 5 : 6));
+    if (version == 1) {
+        s->done = 0;
+        go_to(s, PART_INTERVAL, 0, INT32_MIN);
+        goto done;
+    }
     s->kind = str_is(l->field[0], "date") ? PART_DATE : PART_INTERVAL;
-    TRY(lines_i32(l, 1, &s->key));
-    TRY(get_path(l, 2, r, &s->memory, &s->path));
-    TRY(lines_u64(l, 3, &file));
-    TRY(lines_u64(l, 4, &s->block));
+    TRY(lines_u64(l, 1, &s->made));
+    TRY(lines_i32(l, 2, &s->key));
+    TRY(get_path(l, 3, r, &s->memory, &s->path));
+    TRY(lines_u64(l, 4, &file));
+    TRY(lines_u64(l, 5, &s->block));
     if (file > UINT32_MAX) TRY(lines_bad(l, "no such file"));
     s->file = (u32)file;
 done:
@@ -149,8 +174,8 @@ Err scrub_read(const Root *r, Scrub *s)
     }
     if (err != E_OK) goto done;
     TRY(lines_open(&l, (Str){(const char *)data, size}, &crc));
-    TRY(lines_version(&l, "siltstone-scrub", 1, &version));
-    TRY(read_place(&l, r, s));
+    TRY(lines_version(&l, "siltstone-scrub", 2, &version));
+    TRY(read_place(&l, r, version, s));
     u64 count = lines_count(&l, "damage", NULL);
     TRY(lines_array(&s->memory, count, sizeof(ScrubDamage), UINT32_MAX, "damages", &damages));
     s->damages = damages;
@@ -222,6 +247,15 @@ static void forget(Scrub *s, const View *v, const char *part, const char *name)
     s->count = kept;
 }
 
+/* Drops all damage of a part that was read whole. */
+static void forget_part(Scrub *s, const char *part)
+{
+    u32 kept = 0;
+    for (u32 i = 0; i < s->count; i++)
+        if (strcmp(s->damages[i].part, part) != 0) s->damages[kept++] = s->damages[i];
+    s->count = kept;
+}
+
 /* Notes a damage; that of a file which is known already is widened. */
 static Err note(Scrub *s, const char *part, const SidecarDamage *d, i64 now, u32 *found)
 {
@@ -267,28 +301,35 @@ u64 scrub_bytes(const View *v)
     for (int kind = PART_INTERVAL; kind <= PART_DATE; kind++) {
         u64 at = 0;
         for (const Part *p; (p = view_next(v, (PartKind)kind, &at)) != NULL;)
-            for (u32 i = 0; p->summed && i < p->table_count; i++)
+            for (u32 i = 0; i < p->table_count; i++)
                 bytes += p->tables[i].bytes;
     }
     return bytes;
+}
+
+/* Whether a part comes before one that was made then and has this key. */
+static bool is_before(const Part *p, u64 made, i32 key)
+{
+    return p->made != made ? p->made < made : p->key < key;
 }
 
 /* The part that is next; NULL when there is none of this kind. */
 static const Part *part_at(const View *v, const Scrub *s)
 {
     u64 at = 0;
+    const Part *next = NULL;
     for (const Part *p; (p = view_next(v, s->kind, &at)) != NULL;)
-        if (p->key >= s->key) return p;
-    return NULL;
+        if (!is_before(p, s->made, s->key) && (next == NULL || is_before(p, next->made, next->key)))
+            next = p;
+    return next;
 }
 
-static void go_to(Scrub *s, PartKind kind, i32 key)
+static void go_behind(Scrub *s, const Part *p)
 {
-    s->kind = kind;
-    s->key = key;
-    s->path = NULL;
-    s->file = 0;
-    s->block = 0;
+    if (p->key < INT32_MAX)
+        go_to(s, s->kind, p->made, p->key + 1);
+    else
+        go_to(s, s->kind, p->made + 1, INT32_MIN);
 }
 
 static void begin_pass(Scrub *s, i64 now)
@@ -296,11 +337,11 @@ static void begin_pass(Scrub *s, i64 now)
     s->pass++;
     s->began = now;
     s->done = 0;
-    go_to(s, PART_INTERVAL, INT32_MIN);
+    go_to(s, PART_INTERVAL, 0, INT32_MIN);
 }
 
 /* Reads the domain as far as the view needs it. */
-static Err compare_domain(Scrub *s, const Root *r, const View *v, i64 now, u32 *found)
+static Err compare_domain(Scrub *s, const ScrubLook *l, u32 *found)
 {
     Err err = E_OK;
     Buf b = {0};
@@ -308,9 +349,10 @@ static Err compare_domain(Scrub *s, const Root *r, const View *v, i64 now, u32 *
     u8 *piece = NULL;
     u64 got = 0, read = 0;
     u32 crc = 0;
+    const View *v = l->view;
     if (!v->sym_summed) return E_OK;
     TRY(buf_room(&b, SUM_BLOCK, &piece));
-    Err bad = file_open(&f, r->sym, FILE_READ);
+    Err bad = file_open(&f, l->root->sym, FILE_READ);
     while (bad == E_OK && read < v->sym_size) {
         u64 want = MIN(v->sym_size - read, SUM_BLOCK);
         bad = file_read_some(&f, piece, want, read, &got);
@@ -325,7 +367,7 @@ static Err compare_domain(Scrub *s, const Root *r, const View *v, i64 now, u32 *
     }
     SidecarDamage d = {
         .name = "sym", .what = bad == E_OK ? "checksum" : "unreadable", .to = v->sym_size};
-    TRY(note(s, "", &d, now, found));
+    TRY(note(s, "", &d, l->now, found));
 done:
     file_drop(&f);
     buf_free(&b);
@@ -333,8 +375,7 @@ done:
 }
 
 /* Compares some blocks of one file of a part and moves on behind them. */
-static Err compare_some(Scrub *s, const View *v, const Part *p, const SumFile *f, i64 now,
-                        u32 *found)
+static Err compare_some(Scrub *s, const ScrubLook *l, const Part *p, const SumFile *f, u32 *found)
 {
     Arena scratch = {0};
     SidecarDamage d;
@@ -342,11 +383,11 @@ static Err compare_some(Scrub *s, const View *v, const Part *p, const SumFile *f
     u64 blocks = f->size / SUM_BLOCK + (f->size % SUM_BLOCK != 0);
     u64 to = MIN(s->block + STEP_BLOCKS, blocks);
     Err err = sidecar_compare(p, f, s->block, to, true, &scratch, &bad, &d);
-    if (err == E_OK && bad) err = note(s, p->path, &d, now, found);
+    if (err == E_OK && bad) err = note(s, p->path, &d, l->now, found);
     s->done += MIN(f->size, to * SUM_BLOCK) - MIN(f->size, s->block * SUM_BLOCK);
     s->block = to;
     if (err == E_OK && to == blocks) {
-        forget(s, v, p->path, f->name);
+        forget(s, l->view, p->path, f->name);
         s->file++;
         s->block = 0;
     }
@@ -355,55 +396,83 @@ static Err compare_some(Scrub *s, const View *v, const Part *p, const SumFile *f
 }
 
 /* Walks over a part until it is done or so many bytes are. */
-static Err walk_part(Scrub *s, const View *v, const Part *p, u64 until, i64 now, u32 *found)
+static Err walk_part(Scrub *s, const ScrubLook *l, const Part *p, u64 until, u32 *found)
 {
     SumList list = {0};
     Err err = sidecar_read(p->path, p->sums, &list);
     if (err == E_CORRUPT) {
         SidecarDamage d = {.name = "", .what = "sidecar"};
-        err = note(s, p->path, &d, now, found);
+        err = note(s, p->path, &d, l->now, found);
         s->file = 0;
     } else if (err == E_OK) {
-        forget(s, v, p->path, "");
+        forget(s, l->view, p->path, "");
     }
     while (err == E_OK && s->file < list.count && s->done < until)
-        err = compare_some(s, v, p, &list.files[s->file], now, found);
-    if (err == E_OK && s->file >= list.count) go_to(s, s->kind, p->key + 1);
+        err = compare_some(s, l, p, &list.files[s->file], found);
+    if (err == E_OK && s->file >= list.count) go_behind(s, p);
     sum_list_free(&list);
     return err;
 }
 
-Err scrub_step(Scrub *s, const Root *r, const View *v, u64 bytes, i64 now, bool *ended, u32 *found)
+/* The same of a part without checksums. */
+static Err sum_part(Scrub *s, const ScrubLook *l, const Part *p, u64 until, u32 *found)
 {
+    Arena scratch = {0};
+    SidecarDamage d;
+    u64 read = 0;
+    bool whole = false, bad = false;
+    if (!sumup_reads(l->sumup, p)) { /* what was counted of it before is read anew */
+        s->done -= MIN(s->done, s->block * SUM_BLOCK);
+        s->block = 0;
+    }
+    Err err = sumup_step(l->sumup, p, until - s->done, &scratch, &read, &whole, &bad, &d);
+    s->done += read;
+    s->block += read / SUM_BLOCK;
+    if (err == E_OK && bad) err = note(s, p->path, &d, l->now, found);
+    if (err == E_OK && whole) forget_part(s, p->path);
+    if (err == E_OK && (whole || bad)) go_behind(s, p);
+    arena_free(&scratch);
+    return err;
+}
+
+/* Ends the pass. */
+static Err end_pass(Scrub *s, const ScrubLook *l, u32 *found)
+{
+    Err err = compare_domain(s, l, found);
+    if (err != E_OK) return err;
+    s->last = l->now;
+    s->began = 0;
+    return E_OK;
+}
+
+Err scrub_step(Scrub *s, const ScrubLook *l, bool *ended, u32 *found)
+{
+    Err err = E_OK;
     *ended = false;
     *found = 0;
-    if (s->pass == 0 || s->began == 0) begin_pass(s, now);
-    if (s->count > 0) forget(s, v, NULL, NULL);
-    u64 until = s->done + bytes;
-    while (s->done < until) {
-        const Part *p = part_at(v, s);
+    if (s->pass == 0 || s->began == 0) begin_pass(s, l->now);
+    if (s->count > 0) forget(s, l->view, NULL, NULL);
+    u64 until = s->done + l->bytes;
+    while (err == E_OK && s->done < until) {
+        const Part *p = part_at(l->view, s);
         if (p == NULL && s->kind == PART_INTERVAL) {
-            go_to(s, PART_DATE, INT32_MIN);
+            go_to(s, PART_DATE, 0, INT32_MIN);
             continue;
         }
         if (p == NULL) {
-            Err err = compare_domain(s, r, v, now, found);
-            if (err != E_OK) return err;
-            s->last = now;
-            s->began = 0;
-            *ended = true;
-            return E_OK;
+            *ended = l->end;
+            return l->end ? end_pass(s, l, found) : E_OK;
         }
         if (s->path == NULL || strcmp(s->path, p->path) != 0) {
-            go_to(s, s->kind, p->key);
+            go_to(s, s->kind, p->made, p->key);
             s->path = str_dup(&s->memory, str_of(p->path));
         }
-        if (!p->summed) {
-            go_to(s, s->kind, p->key + 1);
-            continue;
-        }
-        Err err = walk_part(s, v, p, until, now, found);
-        if (err != E_OK) return err;
+        if (p->summed)
+            err = walk_part(s, l, p, until, found);
+        else if (sumup_has(l->sumup, p))
+            go_behind(s, p); /* not published yet */
+        else
+            err = sum_part(s, l, p, until, found);
     }
-    return E_OK;
+    return err;
 }

@@ -10,7 +10,7 @@
 #ifndef DB_SCRUB_H
 #define DB_SCRUB_H
 
-#include "db/sidecar.h"
+#include "db/sumup.h"
 
 typedef struct {
     const char *part; /* absolute folder; "" = the domain */
@@ -24,12 +24,13 @@ typedef struct {
 typedef struct {
     u64 pass;        /* number of the pass that runs; 0 = none ever did */
     i64 began, last; /* wall time: when it began; when the last whole one ended (0 = none did) */
-    u64 done;        /* bytes compared in it */
-    PartKind kind;   /* what is next: the part of this kind from this key on, */
+    u64 done;        /* bytes read in it */
+    PartKind kind;   /* what is next: the part of this kind that was made then, or after it, */
+    u64 made;
     i32 key;
-    const char *path; /* and in it, if it is still this one, the file and block */
+    const char *path; /* and in it, if it is still this one, the file and block; */
     u32 file;
-    u64 block;
+    u64 block; /* of a part without checksums the MiB that were read */
     u32 count, room;
     ScrubDamage *damages;
     Arena memory;
@@ -52,13 +53,22 @@ const ScrubDamage *scrub_find(const Scrub *s, const char *part, const char *tabl
 /* E_CORRUPT that says where and which rows. */
 MUST_USE Err scrub_fail(const ScrubDamage *d);
 
-/* Walks on over at most `bytes`, reading past the page cache. *ended when the pass is over: the
- * next call begins another. *found counts what was not known before: those stand at the end of the
- * list. Damage of parts that the view no longer names is forgotten. `now` is the wall time. */
-MUST_USE Err scrub_step(Scrub *s, const Root *r, const View *v, u64 bytes, i64 now, bool *ended,
-                        u32 *found);
+/* What one step walks over, and how far. */
+typedef struct {
+    const Root *root;
+    const View *view; /* pinned */
+    Sumup *sumup;     /* parts without checksums get theirs and go to its list; not NULL */
+    u64 bytes;        /* at most so many, and what completes a read */
+    bool end; /* the pass may end when everything was met; else it waits for parts to come */
+    i64 now;  /* wall time */
+} ScrubLook;
 
-/* Bytes that a view's parts take: what a pass has to compare. */
+/* Walks on, reading past the page cache. *ended when the pass is over: the next call begins
+ * another. *found counts what was not known before: those stand at the end of the list. Damage of
+ * parts that the view no longer names is forgotten. Fails as sumup_step does. */
+MUST_USE Err scrub_step(Scrub *s, const ScrubLook *l, bool *ended, u32 *found);
+
+/* Bytes that a view's parts take: what a pass has to read. */
 u64 scrub_bytes(const View *v);
 
 #endif

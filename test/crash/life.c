@@ -534,6 +534,80 @@ done:
     return err;
 }
 
+/* Commits parts where they stand, with or without checksums. */
+static Err restate(Life *l, Part *parts, u32 count, Arena *a)
+{
+    PublishChange c = publish_change(&l->publish);
+    const Part **remove = arena_array(a, const Part *, count);
+    for (u32 i = 0; i < count; i++) {
+        const Part *p = view_part(l->publish.current, parts[i].kind, parts[i].key);
+        parts[i].tables = p->tables;
+        parts[i].table_count = p->table_count;
+        if (p->kind == PART_INTERVAL) remove[c.remove_count++] = p;
+    }
+    c.add = parts;
+    c.add_count = count;
+    c.remove = remove;
+    return count == 0 ? E_OK : commit(l, &c);
+}
+
+/* All parts of the current view. */
+static Part *all_parts(const View *v, Arena *a, u32 *count)
+{
+    Part *all =
+        arena_array(a, Part, view_part_count(v, PART_INTERVAL) + view_part_count(v, PART_DATE));
+    *count = 0;
+    for (int kind = PART_INTERVAL; kind <= PART_DATE; kind++) {
+        u64 at = 0;
+        for (const Part *p; (p = view_next(v, (PartKind)kind, &at)) != NULL;) {
+            all[*count] = *p;
+            all[(*count)++].path = str_dup(a, str_of(p->path));
+        }
+    }
+    return all;
+}
+
+Err life_bare(Life *l)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    u32 count = 0;
+    Part *parts = all_parts(l->publish.current, &a, &count);
+    for (u32 i = 0; i < count; i++) {
+        parts[i].summed = false;
+        parts[i].sums = 0;
+    }
+    TRY(restate(l, parts, count, &a));
+    for (u32 i = 0; i < count; i++)
+        TRY(sidecar_remove(parts[i].path));
+done:
+    arena_free(&a);
+    return err;
+}
+
+Err life_sum(Life *l)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    Sumup u = {0};
+    u32 count = 0;
+    const Part *parts = all_parts(l->publish.current, &a, &count);
+    for (u32 i = 0; i < count; i++) {
+        u64 read = 0;
+        bool whole = false, bad = false;
+        SidecarDamage d;
+        if (parts[i].summed) continue;
+        TRY(sumup_step(&u, &parts[i], UINT64_MAX, &a, &read, &whole, &bad, &d));
+        if (bad) TRY(fail(E_CORRUPT, "%s", d.text));
+        if (u.refused > 0) TRY(fail(u.reason, "%s", u.why));
+    }
+    TRY(restate(l, u.ready, u.ready_count, &a));
+done:
+    sumup_free(&u);
+    arena_free(&a);
+    return err;
+}
+
 Err life_sweep(Life *l)
 {
     Sweep s;

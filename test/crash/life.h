@@ -12,6 +12,7 @@
 
 #include "column/domain.h"
 #include "db/publish.h"
+#include "db/sumup.h"
 #include "db/sweep.h"
 #include "stream/feed.h"
 #include "stream/tail.h"
@@ -77,6 +78,14 @@ MUST_USE Err life_day(Life *l);
 
 /* Moves the oldest date part to the other tier. */
 MUST_USE Err life_migrate(Life *l);
+
+/* Publishes all parts without their checksums, as older ones and imported ones are, and removes the
+ * sidecars. */
+MUST_USE Err life_bare(Life *l);
+
+/* Reads parts that have no checksums, makes them, and publishes them, as the scrub and the manager
+ * do. */
+MUST_USE Err life_sum(Life *l);
 
 /* Sweeps views and trims the stream. */
 MUST_USE Err life_sweep(Life *l);

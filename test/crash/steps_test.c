@@ -100,6 +100,13 @@ static Err signal_and_day(Life *l)
     return err == E_OK ? life_day(l) : err;
 }
 
+/* Parts as an import leaves them. */
+static Err history_without_checksums(Life *l)
+{
+    Err err = history(l);
+    return err == E_OK ? life_bare(l) : err;
+}
+
 /* Leaves views and log files that nobody needs. */
 static Err history_and_views(Life *l)
 {
@@ -122,6 +129,7 @@ static const Job JOBS[] = {
     {"day with late rows", false, history_and_day_asked, life_day},
     {"interval and day of a new database", false, three_batches, signal_and_day},
     {"migration", false, history, life_migrate},
+    {"checksums of parts without", false, history_without_checksums, life_sum},
     {"sweep and trim", false, history_and_views, life_sweep},
     {"recovery", true, died_at_work, life_catch_up},
 };

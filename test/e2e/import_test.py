@@ -2,6 +2,7 @@
 """A kdb+ database is handed over: imported at the first start or by hand, queried, fed with late rows
 of imported dates, written down by day, and given out again as plain kdb+."""
 import collections
+import glob
 import os
 import shutil
 import sys
@@ -151,28 +152,112 @@ def life(name):
             s.stop()
 
 
+def imported(top, **sm):
+    """A system that has a made database to import at its first start, and the paths of its parts."""
+    db = imports.Database("made", top)
+    s = System(top, tables=db.tables, freq="1D00:00:00", sm={"initialImport": True, **sm})
+    if {t for _, t in db.held} - set(db.tables):
+        s.silt("adopt", s.assembly.path, "--apply", "--keep-unlisted")
+    return s, db, [os.path.join(s.hdb, "imported", p) for p in sorted({p for p, _ in db.held})]
+
+
+def bare(s):
+    return s.status()["scrub"]["withoutChecksums"]
+
+
+def deep(s, left=0):
+    done = s.silt("check", "--deep", s.hdb)
+    assert done.returncode == 0, done
+    assert (f"{left} parts have no checksums" in done.stdout.decode()) == (left > 0), done
+
+
 @tap.test("imported partitions have no checksums: counted, and made where the operator says so")
 def _():
     with proc.workdir() as top:
-        db = imports.Database("made", top)
-        s = System(top, tables=db.tables, freq="1D00:00:00", sm={"initialImport": True})
-        unlisted = {t for _, t in db.held} - set(db.tables)
-        if unlisted:
-            s.silt("adopt", s.assembly.path, "--apply", "--keep-unlisted")
+        s, _, paths = imported(top, scrub="0s")
         with s:
-            bare = s.status()["scrub"]["withoutChecksums"]
-            assert bare == s.status()["dateParts"] > 0, s.status()
-            assert f"silt_unsummed_parts {bare}" in s.http("GET", "/metrics").body.decode()
+            assert bare(s) == s.status()["dateParts"] == len(paths) > 2, s.status()
+            assert f"silt_unsummed_parts {bare(s)}" in s.http("GET", "/metrics").body.decode()
             s.stop()
-        for left, part in enumerate(reversed(sorted({p for p, _ in db.held}))):
-            left = bare - left - 1
-            done = s.silt("repair", s.assembly.path, part, "--accept")
-            assert done.returncode == 0 and b"takes its place" in done.stdout, done
-            done = s.silt("check", "--deep", s.hdb)
-            assert done.returncode == 0, done
-            assert (f"{left} parts have no checksums" in done.stdout.decode()) == (left > 0), done
+        one = os.path.basename(paths[-1])
+        for args, text, left in (((one,), "it has no checksums", 0), ((one, "--accept"), "1 part", 1),
+                                 ((one, "--accept"), "every byte is what was written", 1),
+                                 (("--accept",), f"{len(paths) - 1} part", len(paths)),
+                                 (("--accept",), "0 part", len(paths))):
+            done = s.silt("repair", s.assembly.path, *args)
+            assert done.returncode == 0 and text in done.stdout.decode(), (args, done)
+            deep(s, len(paths) - left)
         with s.start():
-            assert s.status()["scrub"]["withoutChecksums"] == 0
+            assert bare(s) == 0
+            s.check()
+            s.stop()
+        assert s.silt("repair", s.assembly.path).returncode == 2
+
+
+@tap.test("the scrub reads imported partitions once and gives them checksums; then it compares them")
+def _():
+    with proc.workdir() as top:
+        s, db, paths = imported(top, scrub="1s")
+        before = {p: files(p) for t in db.tables for p in glob.glob(f"{s.hdb}/data/*/{t}")}
+        with s:
+            proc.wait_for(lambda: bare(s) == 0, "checksums", 30)
+            assert all(os.path.exists(p + ".sums") for p in paths)
+            for path, held in before.items():
+                now = files(path.replace("/data/", "/imported/"))
+                assert all(now[n] == held[n] for n in held if n != ".d"), f"{path} was touched"
+            deep(s)
+            s.check()
+            table = os.listdir(paths[0])[0]
+            price = os.path.join(paths[0], table, next(
+                n for n in os.listdir(os.path.join(paths[0], table)) if n != ".d"))
+            with open(price, "r+b") as f:
+                f.seek(-1, 2)
+                byte = f.read(1)[0]
+                f.seek(-1, 2)
+                f.write(bytes((byte ^ 1,)))
+            found = lambda: s.status()["scrub"]["damaged"]
+            proc.wait_for(found, "the damage", 30)
+            assert found()[0]["part"] == paths[0] and price.endswith(found()[0]["file"]), found()
+            with open(price, "r+b") as f:
+                f.seek(-1, 2)
+                f.write(bytes((byte,)))
+            proc.wait_for(lambda: not found(), "a clean pass", 30)
+            # Late rows replace a part: folder and sidecar go with the views that named it.
+            (part, table), splay = next((k, x) for k, x in db.held.items() if k[1] in db.tables and
+                                        x.rows >= LATE and again(x, db.tables[k[1]]))
+            path = os.path.join(s.hdb, "imported", part)
+            s.publish(table, again(splay, db.tables[table]))
+            s.eoi()
+            s.eod()
+            for _ in range(3):
+                s.publish(table, again(splay, db.tables[table]))
+                s.eoi()
+            proc.wait_for(lambda: not os.path.exists(path) and not os.path.exists(path + ".sums"),
+                          "the old part to be swept")
+            deep(s)
+            s.check()
+            s.stop()
+
+
+@tap.test("a scrub that is killed, or whose disk is full, while it makes checksums: they are made later")
+def _():
+    with proc.workdir() as top:
+        s, _, paths = imported(top, scrub="1s")
+        fault = {"SILT_FAULT_ROLE": "scrub"}
+        for k, kind in ((1, "kill:{}"), (1, "error:{}+:ENOSPC"), (2, "kill:{}"), (3, "kill:{}"),
+                        (3, "error:{}:EIO"), (6, "kill:{}"), (1000, "kill:{}")):
+            # A scrub that starts again after its death is killed at the same change of its own.
+            with s.start(env={**fault, "SILT_FAULT": kind.format(k)}):
+                told = ("event=scrub.sums", "event=scrub.failed", 'event=worker.ended text="scrub')
+                ends = lambda: any(t in s.up.tail(100) for t in told)
+                proc.wait_for(ends, f"the fault {kind.format(k)}", 30)
+                assert k == 1000 or kind[0] == "k" or bare(s) > 0
+                s.kill()
+            done = s.silt("check", s.hdb)
+            assert done.returncode == 0, done
+        with s.start():
+            proc.wait_for(lambda: bare(s) == 0, "checksums", 30)
+            deep(s)
             s.check()
             s.stop()
 

@@ -1,17 +1,15 @@
 /*
  * reader: the data access process (storage-manager.md 20, 21).
  *
- * Start: wait for the first view; open and pin it; load the domain as far as the view says; follow
- * the stream from the view's watermark; ready once caught up with the position that was durable at
- * start (O-77). Then a short timer, and every query before it plans, take what the stream has; so a
- * row is seen by the first query after its acknowledgement.
+ * Start: wait for the first view; open and pin the newest; load the domain as far as the view says;
+ * follow the stream from the view's watermark; ready once caught up with the position that was
+ * durable at start (O-77). Then a short timer, and every query before it plans, take what the
+ * stream has; so a row is seen by the first query after its acknowledgement.
  *
  * Reload: when the shared page (or `current`, without a stream) names a newer view: open and pin
  * it, load the domain on, drop live rows up to its watermark, give the old view back. Queries that
- * run keep the view they began with (O-76). A view that cannot be opened (its manifest or the
- * domain is damaged, the device does not read, there are no descriptors) changes nothing: the old
- * view, which stays pinned with the log behind it, and the live rows after it answer on. That is
- * told once, stands in status and metrics, and the newest view is tried every second.
+ * run keep the view they began with (O-76). A view that cannot be opened changes nothing: an older
+ * one, which stays pinned with the log behind it, and the live rows after it answer (reader_view).
  *
  * A query: parse and plan on the loop thread, execute and encode on a worker thread, finish on the
  * loop thread. At most `threads` run at once, the others wait in line; beyond READER_QUEUE_MAX they
@@ -33,6 +31,7 @@
 #include "cmd/catalogue.h"
 #include "cmd/reader_ask.h"
 #include "cmd/reader_info.h"
+#include "cmd/reader_view.h"
 #include "os/dir.h"
 #include "os/fault.h"
 #include "os/guard.h"
@@ -47,7 +46,6 @@
 #define READER_COLUMNS_MAX 32768 /* mapped columns kept open */
 #define READER_QUEUE_MAX   1024
 #define READER_DAMAGE_NS   1000000000LL
-#define READER_STALE_NS    1000000000LL
 #define READER_CALLS_MAX   32            /* queries of one connection in line */
 #define READER_UNREAD_MAX  (32ull << 20) /* bytes a peer has not taken: its queries wait */
 #define READER_EARLY_MS    60000
@@ -78,101 +76,10 @@ struct Query {
 
 static void start_queries(Reader *r);
 
-static void domain_release(ReaderDomain *d)
-{
-    if (d == NULL || --d->uses > 0) return;
-    domain_close(&d->domain);
-    free(d);
-}
-
 static void query_free(Query *q)
 {
     plain_base_release(q->plain);
     free(q);
-}
-
-/* Loads the domain as far as a view needs it and compares it with the view. One that is read on but
- * is not the view's is as before afterwards: names of a damaged file must not stay in it. */
-static Err load_domain(Reader *r, const View *v)
-{
-    if (r->domain != NULL && (r->domain->uses == 1 || v->sym_size <= r->domain->domain.size)) {
-        Domain *known = &r->domain->domain;
-        DomainMark before = domain_mark(known);
-        Err err = domain_load(known, v->sym_size);
-        if (err == E_OK) err = view_check_domain(v, known);
-        if (err != E_OK && known->size > before.size) domain_back(known, before);
-        return err;
-    }
-    ReaderDomain *d = calloc(1, sizeof *d);
-    if (d == NULL) return fail(E_MEMORY, "no memory for the domain");
-    Err err = domain_open(&d->domain, r->root.sym, v->sym_size);
-    if (err == E_OK) err = view_check_domain(v, &d->domain);
-    if (err != E_OK) {
-        domain_close(&d->domain);
-        free(d);
-        return err;
-    }
-    d->uses = 1;
-    domain_release(r->domain);
-    r->domain = d;
-    r->source.domain = &d->domain;
-    return E_OK;
-}
-
-/* Closes the open tables of a segment that no view holds any longer. */
-static void forget(void *arg, const Segment *s)
-{
-    run_cache_forget(((Reader *)arg)->source.cache, s);
-}
-
-/* Opens the newest view in place of the one that is open. */
-static Err reload(Reader *r)
-{
-    Err err = E_OK;
-    View *v = NULL;
-    TRY(view_open(&r->cache, true, &v));
-    if (r->view != NULL && v->number == r->view->number) {
-        view_close(&r->cache, v);
-        return E_OK;
-    }
-    TRY(load_domain(r, v));
-    View *old = r->view;
-    r->view = v;
-    r->source.view = v;
-    v = NULL;
-    if (r->live != NULL) live_drop(r->live, r->view->watermark);
-    if (old != NULL) {
-        view_close(&r->cache, old);
-        r->reloads++;
-        log_event(LOG_DEBUG, "view.opened", "view %llu", (unsigned long long)r->view->number);
-    }
-done:
-    if (v != NULL) view_close(&r->cache, v);
-    return err;
-}
-
-/* Opens the newest view, or stays with the open one and tells why. */
-static void reload_or_stay(Reader *r)
-{
-    ReaderStale *s = &r->stale;
-    if (s->err != E_OK && now_mono() - s->tried < READER_STALE_NS) return;
-    Err err = reload(r);
-    if (err == E_OK && s->err != E_OK)
-        log_event(LOG_INFO, "da.fresh", "view %llu is open: the newest again",
-                  (unsigned long long)r->view->number);
-    if (err == E_OK) {
-        s->err = E_OK;
-        return;
-    }
-    bool known = s->err == err && strcmp(s->text, fail_text()) == 0;
-    if (s->err == E_OK) s->since = now_wall();
-    s->err = err;
-    s->tried = now_mono();
-    s->tries++;
-    snprintf(s->text, sizeof s->text, "%s", fail_text());
-    if (!known)
-        log_event(LOG_ERROR, "da.stale", "view %llu is served on, a newer one cannot be opened: %s",
-                  (unsigned long long)r->view->number, s->text);
 }
 
 /* Reads what the scrub has found, once a second. What cannot be read says nothing. */
@@ -189,17 +96,6 @@ static void read_damage(Reader *r)
     if (fresh.count > before)
         log_event(LOG_WARN, "da.damage", "%u files are damaged: queries that need them fail",
                   fresh.count);
-}
-
-/* Whether there is a newer view than the open one, or one cannot tell: then opening it says why. */
-static bool newer_view(Reader *r)
-{
-    u64 number = 0;
-    if (r->stale.err != E_OK) return true;
-    if (r->tailing) return tail_view(&r->tail) > r->view->number;
-    if (now_mono() - r->looked < 100000000) return false;
-    r->looked = now_mono();
-    return view_current(&r->root, &number) != E_OK || number > r->view->number;
 }
 
 /* Takes what the stream has, at most `most` records. A record that memoryLimit has no room for is
@@ -264,7 +160,7 @@ static Err catch_up(Reader *r, u32 most)
     Err followed = r->tailing ? follow_stream(r, most) : E_OK;
     if (followed != E_OK && followed != E_LIMIT) return followed;
     u64 before = r->view->number;
-    if (newer_view(r)) reload_or_stay(r);
+    if (reader_view_newer(r)) reader_view_reload(r);
     read_damage(r);
     if (r->view->number != before && followed == E_LIMIT) followed = follow_stream(r, most);
     watch_memory(r);
@@ -363,7 +259,7 @@ static void query_after(void *arg)
     Reader *r = q->reader;
     list_remove(&q->link);
     run_finish(q->run, &q->stats);
-    domain_release(q->domain);
+    reader_view_release(q->domain);
     r->running--;
     r->request_seconds += (f64)(now_mono() - q->began) / 1e9;
     LogLine l;
@@ -591,38 +487,6 @@ static void choose_mounts(Reader *r)
     }
 }
 
-/* Waits for the first view: a reader may be started before its manager. */
-static Err wait_for_view(Reader *r)
-{
-    u64 number = 0;
-    for (u32 tries = 0;; tries++) {
-        Err err = view_current(&r->root, &number);
-        if (err != E_OK && err != E_NOT_FOUND) return err;
-        if (err == E_OK && number > 0) return reload(r);
-        if (tries == 0)
-            log_event(LOG_INFO, "da.waiting", "%s/current is not there yet", r->root.idb);
-        if (proc_parent() == 1 && tries > 600)
-            return fail(E_TIMEOUT, "%s/current did not appear", r->root.idb);
-        now_sleep_ms(100);
-    }
-}
-
-/* Begins to follow the stream; the view may be replaced and its log trimmed between the two steps,
- * so it is tried anew. */
-static Err follow(Reader *r)
-{
-    Err err = E_OK;
-    for (u32 tries = 0; tries < 100; tries++) {
-        err = tail_open(&r->tail, r->root.wal, r->view->watermark);
-        if (err != E_CORRUPT && err != E_NOT_FOUND) break;
-        now_sleep_ms(100);
-        Err again = reload(r);
-        if (again != E_OK) return again;
-    }
-    if (err == E_OK) r->target = tail_durable(&r->tail);
-    return err;
-}
-
 /* Opens what an assembly describes. */
 static Err start_managed(Reader *r)
 {
@@ -632,12 +496,10 @@ static Err start_managed(Reader *r)
     view_cache_init(&r->cache, &r->root);
     choose_mounts(r);
     TRY(run_cache_make(&r->source.cache, READER_COLUMNS_MAX));
-    r->cache.forget = forget;
-    r->cache.forget_arg = r;
-    TRY(wait_for_view(r));
+    TRY(reader_view_start(r));
     if (r->tailing) {
         TRY(live_make(&r->live, &r->config.tables, r->dap->memory_max));
-        TRY(follow(r));
+        TRY(reader_view_follow(r));
     }
     r->source.tables = &r->config.tables;
     r->source.views = &r->cache;
@@ -706,7 +568,7 @@ static void stop(Reader *r)
         next = it->next;
         Query *q = LIST_ENTRY(it, Query, link);
         run_finish(q->run, NULL);
-        domain_release(q->domain);
+        reader_view_release(q->domain);
         query_drop(q);
     }
     live_free(r->live);
@@ -714,7 +576,7 @@ static void stop(Reader *r)
     if (r->view != NULL && r->folder == NULL) view_close(&r->cache, r->view);
     plain_base_release(r->plain);
     run_cache_free(r->source.cache);
-    domain_release(r->domain);
+    reader_view_release(r->domain);
     view_cache_free(&r->cache);
     scrub_free(&r->damage);
     root_close(&r->root);

@@ -24,6 +24,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define VIEW_NAMES_MAX     (1ull << 24)
 #define VIEW_TRIES         64
 #define VIEW_GROUP_ORDINAL 256
 
@@ -317,6 +318,58 @@ Err view_open(ViewCache *c, bool pin, View **v)
         if (i > 2) now_sleep_ms(1);
     }
     return fail(E_BUSY, "%s/current changes faster than it can be read", c->root->idb);
+}
+
+/* The highest number of a view's folder below `number`; 0 when there is none. */
+static Err find_before(const Root *r, u64 number, u64 *best)
+{
+    Err err = E_OK;
+    Arena scratch = {0};
+    DirEntry *e = NULL;
+    u64 count = 0;
+    *best = 0;
+    TRY(dir_list(r->idb, VIEW_NAMES_MAX, &scratch, &e, &count));
+    for (u64 i = 0; i < count; i++) {
+        u64 n = 0;
+        bool view = e[i].kind == DIR_FOLDER && root_numbered(str_of(e[i].name), "idb.", &n);
+        if (view && n < number) *best = MAX(*best, n);
+    }
+done:
+    arena_free(&scratch);
+    return err;
+}
+
+/* Pins and opens a view that is not the current one. Its folder is looked at after the lock: the
+ * sweep removes it only while nobody has one. */
+static Err open_kept(ViewCache *c, u64 number, View **out)
+{
+    Err err = E_OK;
+    Arena scratch = {0};
+    DirKind kind = DIR_ABSENT;
+    int lock = -1;
+    char *path = arena_format(&scratch, "%s/idb.%" PRIu64, c->root->idb, number);
+    TRY(dir_lock(path, false, &lock));
+    TRY(dir_kind(path, false, &kind));
+    if (kind != DIR_FOLDER) TRY(fail(E_NOT_FOUND, "%s is swept", path));
+    TRY(view_open_number(c, number, out));
+    if ((*out)->pin >= 0) goto done;
+    (*out)->pin = lock;
+    lock = -1;
+done:
+    dir_unlock(&lock);
+    arena_free(&scratch);
+    return err;
+}
+
+Err view_open_before(ViewCache *c, u64 number, View **v)
+{
+    *v = NULL;
+    for (;;) {
+        Err err = find_before(c->root, number, &number);
+        if (err != E_OK) return err;
+        if (number == 0) return fail(E_NOT_FOUND, "%s keeps no older view", c->root->idb);
+        if (open_kept(c, number, v) == E_OK) return E_OK;
+    }
 }
 
 /* ---- parts */

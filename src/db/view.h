@@ -128,6 +128,11 @@ MUST_USE Err view_open(ViewCache *c, bool pin, View **v);
 /* Opens view `number` without looking at `current`; E_NOT_FOUND when it has no manifest. */
 MUST_USE Err view_open_number(ViewCache *c, u64 number, View **v);
 
+/* Opens and pins the newest view with a lower number that is still kept and can be read: for
+ * readers that cannot open a newer one. E_NOT_FOUND when there is none; other failures to list the
+ * folder. The view is in use once. */
+MUST_USE Err view_open_before(ViewCache *c, u64 number, View **v);
+
 /* An empty view number 0, for a database that has none. */
 MUST_USE Err view_empty(ViewCache *c, View **v);
 

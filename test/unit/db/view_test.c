@@ -200,6 +200,54 @@ static void exchanged_manifests_are_refused(void **state)
 }
 
 /* A view knows the CRC of the names that its parts need; later names do not matter. */
+static void flip_byte(const char *path)
+{
+    u8 byte = 0;
+    int fd = open(path, O_RDWR);
+    assert_true(fd >= 0 && pread(fd, &byte, 1, 30) == 1);
+    byte ^= 1;
+    assert_true(pwrite(fd, &byte, 1, 30) == 1 && close(fd) == 0);
+}
+
+/* Older views are found from the newest on; those that are damaged are passed over, and what was
+ * opened the sweep leaves alone. */
+static void an_older_view_is_opened_and_pinned(void **state)
+{
+    (void)state;
+    Kit k;
+    Reader r;
+    View *v = NULL;
+    Sweep s;
+    kit_make(&k, 1);
+    KIT_OK(kit_start(&k));
+    for (int i = 0; i < 3; i++)
+        KIT_OK(kit_interval(&k));
+    reader_open(&r, &k);
+    u64 newest = k.p.current->number;
+    char *manifests[2];
+    for (u64 i = 0; i < 2; i++) {
+        manifests[i] = arena_format(&k.memory, "%s/manifest/view.%" PRIu64, k.idb, newest - i);
+        flip_byte(manifests[i]);
+    }
+    assert_int_equal(view_open(&r.cache, true, &v), E_CORRUPT);
+    KIT_OK(view_open_before(&r.cache, newest, &v));
+    assert_int_equal(v->number, newest - 2);
+    assert_true(v->pin >= 0);
+    for (u64 i = 0; i < 2; i++)
+        flip_byte(manifests[i]);
+    KIT_OK(kit_sweep(&k, UINT64_MAX, &s));
+    assert_int_equal(s.oldest, newest - 2);
+    View *again = NULL;
+    KIT_OK(view_open_before(&r.cache, newest - 1, &again));
+    assert_ptr_equal(again, v);
+    view_close(&r.cache, again);
+    view_close(&r.cache, v);
+    KIT_OK(kit_sweep(&k, UINT64_MAX, &s));
+    assert_int_equal(view_open_before(&r.cache, newest - 1, &v), E_NOT_FOUND);
+    reader_close(&r);
+    kit_end(&k);
+}
+
 static void a_domain_is_compared(void **state)
 {
     (void)state;
@@ -382,6 +430,7 @@ int main(void)
         cmocka_unit_test(a_view_that_the_sweep_holds_is_tried_again),
         cmocka_unit_test(a_view_whose_folder_is_gone_is_corrupt),
         cmocka_unit_test(exchanged_manifests_are_refused),
+        cmocka_unit_test(an_older_view_is_opened_and_pinned),
         cmocka_unit_test(a_domain_is_compared),
         cmocka_unit_test(parts_are_found_over_segments),
         cmocka_unit_test(segment_names_are_read_strictly),

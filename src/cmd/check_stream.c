@@ -104,7 +104,11 @@ static Err check_file(void *arg, u64 i)
         t->records++;
     }
     t->end = f.position;
-    check_end(t, &f);
+    err = logs_intact(&f, t->path);
+    if (err == E_OK)
+        check_end(t, &f);
+    else
+        findings_fail(&t->findings, t->path, "log", err);
     logs_close(&f);
     return E_OK;
 }

@@ -19,6 +19,7 @@
 #include "cmd/talk.h"
 #include "os/dir.h"
 #include "os/file.h"
+#include "os/guard.h"
 #include "stream/wal.h"
 
 #define DUMP_DEPTH_MAX   24
@@ -150,6 +151,7 @@ int dump_main(int argc, char **argv)
     Option options[] = {{"json", NULL, NULL, &o.json, "one JSON object a line"}, {0}};
     TRY(options_parse(&argc, argv, options));
     if (argc < 1) TRY(fail(E_USAGE, "silt dump FILE|DIR: a path is expected"));
+    TRY(guard_start()); /* a file that is cut while it is read is damaged */
     for (int i = 0; i < argc && o.err == E_OK; i++) {
         TRY(dir_kind(argv[i], true, &kind));
         if (kind == DIR_ABSENT) TRY(fail(E_NOT_FOUND, "%s: there is nothing", argv[i]));

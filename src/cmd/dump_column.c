@@ -37,6 +37,14 @@ void dump_column_forget(DumpColumnDomain *d)
     *d = (DumpColumnDomain){0};
 }
 
+/* Ends what is said of a file, with the damage that came while it was read. */
+static void finish(DumpOut *o, const FileMap *map, const Column *c)
+{
+    if (file_map_lost(map) || (c != NULL && column_lost(c)))
+        dump_out_bad(o, "it was cut, or cannot be read, while it is open");
+    dump_out_end(o);
+}
+
 /* ---- domains */
 
 /* Reads the domain when it is there; one that is damaged is as good as none here. */
@@ -164,7 +172,7 @@ static void put_column(DumpOut *o, const char *path, const FileMap *map, DumpCol
         if (attr_check(&c) != E_OK) dump_out_fail(o);
         check_rows(o, &c);
     }
-    dump_out_end(o);
+    finish(o, map, err == E_OK ? &c : NULL);
     if (err == E_OK) column_close(&c);
 }
 
@@ -199,7 +207,7 @@ static void put_names(DumpOut *o, const char *path, const FileMap *map)
     if (map->size > DUMP_LIST_HEAD && map->data[map->size - 1] != 0)
         dump_out_bad(o, "the last name does not end");
 done:
-    dump_out_end(o);
+    finish(o, map, NULL);
     arena_free(&a);
 }
 
@@ -220,7 +228,7 @@ static void put_q_log(DumpOut *o, const char *path, const FileMap *map)
     dump_out_count(o, "messages", count);
     dump_out_count(o, "soundBytes", at);
     dump_out_count(o, "bytes", map->size);
-    dump_out_end(o);
+    finish(o, map, NULL);
 }
 
 static void put_object(DumpOut *o, const char *path, const FileMap *map)
@@ -233,14 +241,14 @@ static void put_object(DumpOut *o, const char *path, const FileMap *map)
         dump_out_text(o, "notRead", str_of(fail_text())); /* enumerations stand in files only */
     else
         dump_out_count(o, "count", object.count);
-    dump_out_end(o);
+    finish(o, map, NULL);
 }
 
 static void put_heap(DumpOut *o, const char *path, const FileMap *map)
 {
     dump_out_begin(o, path, "heap of a list column");
     dump_out_count(o, "bytes", map->size);
-    dump_out_end(o);
+    finish(o, map, NULL);
 }
 
 bool dump_column(DumpOut *o, const char *path, DumpColumnDomain *d)
@@ -270,7 +278,11 @@ bool dump_column(DumpOut *o, const char *path, DumpColumnDomain *d)
                (map.size >= 8 && memcmp(map.data, "kxzip", 5) == 0)) {
         put_column(o, path, &map, d);
     } else {
-        known = false;
+        known = file_map_lost(&map);
+        if (known) {
+            dump_out_begin(o, path, "file");
+            finish(o, &map, NULL);
+        }
     }
     file_unmap(&map);
     return known;
@@ -301,6 +313,7 @@ void dump_column_table(DumpOut *o, const char *path)
                          (unsigned long long)c->rows, (unsigned long long)rows);
     }
     if (rows != UINT64_MAX) dump_out_count(o, "rows", rows);
+    if (splay_intact(&s) != E_OK) dump_out_fail(o);
     dump_out_end(o);
     splay_close(&s);
 }

@@ -131,7 +131,10 @@ void dump_stream_log(DumpOut *o, const char *path)
                       f.closed    ? STR("END record")
                       : f.damaged ? STR("a record that does not hold")
                                   : STR("unused space"));
-        check_end(o, &f, folder);
+        if (logs_intact(&f, path) == E_OK)
+            check_end(o, &f, folder);
+        else
+            dump_out_fail(o);
         logs_close(&f);
     }
     dump_out_end(o);

@@ -20,6 +20,7 @@
 #include "cmd/talk.h"
 #include "os/dir.h"
 #include "os/fault.h"
+#include "os/guard.h"
 #include "q/temporal.h"
 #include "upkeep/adopt.h"
 
@@ -227,6 +228,7 @@ int handover_main(int argc, char **argv)
         {0}};
     TRY(options_parse(&argc, argv, options));
     TRY(fault_init("adopt"));
+    TRY(guard_start()); /* a file that is cut while it is read is a violation */
     if (argc != 1 || w.check == w.apply)
         TRY(fail(E_USAGE, "silt adopt ASSEMBLY|DIR --check|--apply: one path and one of the two"));
     if (w.rule != NULL && strcmp(w.rule, "first-day") != 0)
@@ -312,6 +314,7 @@ Err handover_start(const Config *c)
     TRY(adopt_pending(o.hdb, &pending));
     TRY(adopt_is_new(o.idb, o.hdb, &is_new));
     if (pending || (is_new && c->initial_import)) {
+        TRY(guard_start());
         TRY(start_import(c, &o, pending, &s));
         TRY(adopt_is_new(o.idb, o.hdb, &is_new));
     } else if (c->initial_import) {

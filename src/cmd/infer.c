@@ -18,6 +18,7 @@
 #include "cmd/options.h"
 #include "cmd/talk.h"
 #include "db/plain_view.h"
+#include "os/guard.h"
 #include "table/splay.h"
 
 typedef struct {
@@ -51,20 +52,24 @@ static bool ascends_in_runs(const Column *runs, const Column *times)
     return true;
 }
 
-/* The columns that rows are sorted by, as far as the model partition shows. */
-static void guess_order(const PlainTable *t, i32 lead, i32 prtn, bool *by_lead, bool *by_time)
+/* The columns that rows are sorted by, as far as the model partition shows. E_CORRUPT when it is
+ * cut meanwhile. */
+static Err guess_order(const PlainTable *t, i32 lead, i32 prtn, bool *by_lead, bool *by_time)
 {
     Splay s = {0};
     const Column *first = NULL, *times = NULL;
     *by_lead = lead >= 0;
     *by_time = false;
+    u64 losses = guard_lost();
     Err err = splay_open(&s, t->path);
     if (err == E_OK && lead >= 0) err = splay_column(&s, t->columns[lead].name, UINT64_MAX, &first);
     if (err == E_OK && prtn >= 0) err = splay_column(&s, t->columns[prtn].name, UINT64_MAX, &times);
     if (err == E_OK && times != NULL && (first == NULL || first->rows == times->rows))
         *by_time =
             first == NULL ? ascends(times->data, 0, times->rows) : ascends_in_runs(first, times);
+    if (err == E_OK || guard_lost() == losses) err = splay_intact(&s); /* else only a guess less */
     splay_close(&s);
+    return err;
 }
 
 /* ---- text */
@@ -141,7 +146,7 @@ static Err put_order(Infer *n, const PlainTable *t, i32 prtn)
     const char *time = quoted(&a, t->columns[prtn].name);
     for (u32 i = 0; i < t->column_count && lead < 0; i++)
         if (t->columns[i].attr == ATTR_PARTED) lead = (i32)i;
-    guess_order(t, lead, prtn, &by_lead, &by_time);
+    TRY(guess_order(t, lead, prtn, &by_lead, &by_time));
     TRY(buf_format(&n->out, "%s    prtnCol: %s", n->mark, time));
     for (u32 i = (u32)prtn + 1, more = 0; i < t->column_count; i++)
         if (t->columns[i].type == QT_TIMESTAMP)
@@ -313,7 +318,9 @@ int infer_main(int argc, char **argv)
     if (name == NULL) name = "database";
     if (!str_name_ok(str_of(name), false))
         TRY(fail(E_USAGE, "--name %s: letters, digits and _ are expected", name));
+    TRY(guard_start()); /* a file that is cut while it is read ends the proposal */
     TRY(plain_view_open(&v, argv[1]));
+    TRY(plain_intact(&v->plain));
     n.plain = &v->plain;
     TRY(put_all(&n, v, name));
     TRY(talk_print(&n.out));

@@ -103,6 +103,12 @@ void logs_next(LogsFile *f, WalRecord *r, bool *got)
     *got = true;
 }
 
+Err logs_intact(const LogsFile *f, const char *path)
+{
+    if (!file_map_lost(&f->map)) return E_OK;
+    return fail(E_CORRUPT, "%s: it was cut, or cannot be read, while it is open", path);
+}
+
 void logs_close(LogsFile *f)
 {
     file_unmap(&f->map);

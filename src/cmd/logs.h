@@ -41,6 +41,9 @@ MUST_USE Err logs_open(LogsFile *f, const char *path);
 /* The next record; *got = false at the end, when closed and damaged are set. */
 void logs_next(LogsFile *f, WalRecord *r, bool *got);
 
+/* E_CORRUPT when bytes of it were lost while it was read (os/guard): what was read may be zeros. */
+MUST_USE Err logs_intact(const LogsFile *f, const char *path);
+
 /* Closes; idempotent. */
 void logs_close(LogsFile *f);
 

@@ -12,6 +12,7 @@
 #include "cmd/talk.h"
 #include "os/dir.h"
 #include "os/fault.h"
+#include "os/guard.h"
 #include "upkeep/export.h"
 
 typedef struct {
@@ -102,6 +103,7 @@ int wayout_main(int argc, char **argv)
         {0}};
     TRY(options_parse(&argc, argv, options));
     TRY(fault_init("export"));
+    TRY(guard_start()); /* export_plain asks for it */
     if (argc != 2) TRY(fail(E_USAGE, "silt export ASSEMBLY|DIR TARGET: two paths are expected"));
     TRY(dir_absolute(argv[1], &a, &target));
     w.export.target = target;

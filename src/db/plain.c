@@ -28,6 +28,7 @@
 #include "column/image.h"
 #include "db/par.h"
 #include "os/file.h"
+#include "os/guard.h"
 #include "q/temporal.h"
 #include "table/splay.h"
 
@@ -258,13 +259,20 @@ static Err read_column(PlainColumn *c, const char *path, Arena *a)
     c->type = PLAIN_UNKNOWN;
     c->domain = NULL;
     c->rows = 0;
+    u64 losses = guard_lost();
     Err err = column_open_on_need(&column, path);
+    int type = err != E_OK ? PLAIN_UNKNOWN : is_mixed(&column) ? QT_NESTED : column.type;
+    c->lost = err == E_OK ? column_lost(&column) : guard_lost() > losses;
+    if (c->lost) {
+        if (err == E_OK) column_close(&column);
+        err = fail(E_CORRUPT, "%s: it was cut, or cannot be read, while it is open", path);
+    }
     if (err != E_OK) {
         c->code = err;
         c->why = arena_text(a, fail_text(), strlen(fail_text()));
         return err;
     }
-    c->type = is_mixed(&column) ? QT_NESTED : column.type;
+    c->type = type;
     c->attr = column.attr;
     c->wide = column.wide;
     c->old = column.old;
@@ -306,6 +314,23 @@ const PlainTable *plain_table(const Plain *p, const char *name)
     return NULL;
 }
 
+static Err table_intact(const PlainTable *t)
+{
+    for (u32 i = 0; i < t->column_count; i++)
+        if (t->columns[i].lost) return fail(E_CORRUPT, "%s", t->columns[i].why);
+    return E_OK;
+}
+
+Err plain_intact(const Plain *p)
+{
+    Err err = p->lost == NULL ? E_OK : fail(E_CORRUPT, "%s", p->lost);
+    for (u32 i = 0; i < p->table_count && err == E_OK; i++)
+        err = table_intact(&p->tables[i]);
+    for (u32 i = 0; i < p->splayed_count && err == E_OK; i++)
+        err = table_intact(&p->splayed[i]);
+    return err;
+}
+
 /* Notes what is wrong with a table's columns. */
 static void note_columns(Plain *p, const PlainTable *t)
 {
@@ -323,7 +348,10 @@ static void note_columns(Plain *p, const PlainTable *t)
 static void take_table(Plain *p, const char *path, PlainTable *t, bool *found)
 {
     t->path = path;
+    u64 losses = guard_lost();
     Err err = plain_table_read(t, &p->memory);
+    if (err != E_OK && guard_lost() > losses)
+        p->lost = arena_text(&p->memory, fail_text(), strlen(fail_text()));
     *found = err != E_NOT_FOUND;
     if (err == E_NOT_FOUND) return;
     if (err != E_OK)

@@ -71,6 +71,7 @@ typedef struct {
     bool wide, old, zipped;
     const char *domain; /* QT_ENUM: its name, else NULL */
     u64 rows;           /* in the file that was looked at */
+    bool lost;          /* it was cut, or could not be read, while it was being looked at */
     const char *why;    /* PLAIN_UNKNOWN: what is wrong with the file */
     Err code;
 } PlainColumn;
@@ -113,6 +114,7 @@ typedef struct {
     PlainTable *splayed; /* in the root, by name */
     u32 object_count;
     PlainObject *objects; /* in the root, by name */
+    const char *lost;     /* a `.d` that was cut, or could not be read, while it was being read */
     u32 note_count;
     PlainNote *notes;
     u64 fatal, breaks, warnings; /* how many there are of each, the uncounted included */
@@ -126,6 +128,10 @@ MUST_USE Err plain_open(Plain *p, const char *folder);
 
 /* Frees; idempotent. */
 void plain_close(Plain *p);
+
+/* E_CORRUPT by the name of the first file that was cut, or could not be read, while the database
+ * was being opened (os/guard): for those that must not go on with what was found of it. */
+MUST_USE Err plain_intact(const Plain *p);
 
 /* The first fatal note as a failure; E_OK when there is none. */
 MUST_USE Err plain_refused(const Plain *p);

@@ -227,6 +227,7 @@ Err export_plain(const Plain *p, const ExportOptions *o, ExportCounts *c)
     Export e;
     bool begun = false;
     Err err = plain_refused(p);
+    if (err == E_OK) err = plain_intact(p);
     if (err == E_OK && (p->single || o->intervals))
         err = fail(E_USAGE, "%s: %s", p->path,
                    p->single ? "one table, not a database" : "it has no intervals");

@@ -298,6 +298,7 @@ Err inspect_table(const InspectFrame *f, const char *path, i64 from, i64 to, Are
     check_names(&l, a);
     for (u32 i = 0; i < splay.column_count; i++)
         check_column(&l, i);
+    if (splay_intact(&splay) != E_OK) note_fail(notes, "column", path);
     check_free(&l);
 done:
     splay_close(&splay);

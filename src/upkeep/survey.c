@@ -97,7 +97,8 @@ static bool same_bytes(const char *a, const char *b)
 {
     FileMap x = {0}, y = {0};
     bool same = file_map(a, ~0ull, &x) == E_OK && file_map(b, ~0ull, &y) == E_OK &&
-                x.size == y.size && (x.size == 0 || memcmp(x.data, y.data, x.size) == 0);
+                x.size == y.size && (x.size == 0 || memcmp(x.data, y.data, x.size) == 0) &&
+                !file_map_lost(&x) && !file_map_lost(&y);
     file_unmap(&x);
     file_unmap(&y);
     return same;

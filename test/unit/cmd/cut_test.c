@@ -10,7 +10,11 @@
 #include <sys/syscall.h>
 
 #include "cmd/check.h"
+#include "cmd/dump.h"
 #include "cmd/get.h"
+#include "cmd/handover.h"
+#include "cmd/infer.h"
+#include "cmd/wayout.h"
 
 static const char *_Atomic victim; /* the end of the path of the file to cut; NULL = none */
 static atomic_int times;           /* mappings of it that are let pass */
@@ -108,12 +112,89 @@ static void a_query_names_the_file(void **state)
     asked("2024.08.21/trade/.d", "{\"table\":\"trade\"}");
 }
 
+static void dumped(const char *file, int pass)
+{
+    CheckKit k;
+    make(&k, false);
+    victim = file;
+    times = pass;
+    ToolRun r = TOOL_RUN(dump_main, NULL, check_kit_path(&k, "."));
+    victim = NULL;
+    if (r.status != 7 || !names(&r.out, file) || !names(&r.out, "damaged "))
+        fail_msg("%s: ended with %d:\n%s%s", file, r.status, buf_str(&r.out), buf_str(&r.err));
+    tool_run_free(&r);
+    check_kit_end(&k);
+}
+
+static void a_dump_names_the_file(void **state)
+{
+    (void)state;
+    dumped("2024.08.20/trade/price", 0); /* the table */
+    dumped("2024.08.20/trade/price", 1); /* what kind of file it is */
+    dumped("2024.08.20/trade/price", 2); /* the column */
+    dumped("2024.08.21/trade/note#", 0);
+    dumped("2024.08.21/trade/note#", 1);
+    dumped("2024.08.21/trade/.d", 1);
+    dumped("db/sym", 0);
+    dumped(".wal", 0);
+}
+
+/* A command over the plain database; what it made is not there. */
+static void ended(int (*command)(int, char **), const char *file, int pass, const char *const *args)
+{
+    CheckKit k;
+    make(&k, false);
+    const char *db = check_kit_path(&k, "db"), *target = check_kit_path(&k, "target");
+    const char *words[4] = {0};
+    for (u32 i = 0; args[i] != NULL; i++)
+        words[i] = strcmp(args[i], "DB") == 0 ? db : strcmp(args[i], "TO") == 0 ? target : args[i];
+    victim = file;
+    times = pass;
+    ToolRun r = TOOL_RUN(command, NULL, words[0], words[1]);
+    victim = NULL;
+    DirKind kind = DIR_ABSENT;
+    TOOL_OK(dir_kind(target, false, &kind));
+    if (r.status != 7 || !(names(&r.err, file) || names(&r.out, file)) || kind != DIR_ABSENT)
+        fail_msg("%s: ended with %d:\n%s%s", file, r.status, buf_str(&r.out), buf_str(&r.err));
+    tool_run_free(&r);
+    check_kit_end(&k);
+}
+
+static void an_import_names_the_file(void **state)
+{
+    (void)state;
+    static const char *const args[] = {"DB", "--check", NULL};
+    ended(handover_main, "2024.08.21/trade/price", 0, args); /* the model of all */
+    ended(handover_main, "2024.08.21/trade/time", 1, args);
+    ended(handover_main, "2024.08.20/trade/sym", 0, args);
+    ended(handover_main, "2024.08.20/trade/.d", 0, args);
+}
+
+static void an_export_names_the_file(void **state)
+{
+    (void)state;
+    static const char *const args[] = {"DB", "TO", NULL};
+    ended(wayout_main, "2024.08.21/trade/price", 0, args);
+    ended(wayout_main, "2024.08.21/trade/note#", 0, args);
+    ended(wayout_main, "2024.08.21/trade/.d", 0, args);
+}
+
+static void a_proposal_names_the_file(void **state)
+{
+    (void)state;
+    static const char *const args[] = {"infer", "DB", NULL};
+    ended(infer_main, "2024.08.21/trade/price", 0, args);
+    ended(infer_main, "2024.08.21/trade/time", 1, args); /* whether times ascend */
+    ended(infer_main, "2024.08.21/trade/.d", 0, args);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_check_names_the_file),
-        cmocka_unit_test(a_second_look_names_it_too),
-        cmocka_unit_test(a_query_names_the_file),
+        cmocka_unit_test(a_check_names_the_file),    cmocka_unit_test(a_second_look_names_it_too),
+        cmocka_unit_test(a_query_names_the_file),    cmocka_unit_test(a_dump_names_the_file),
+        cmocka_unit_test(an_import_names_the_file),  cmocka_unit_test(an_export_names_the_file),
+        cmocka_unit_test(a_proposal_names_the_file),
     };
     return cmocka_run_group_tests_name("cut", tests, NULL, NULL);
 }

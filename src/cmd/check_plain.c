@@ -35,7 +35,7 @@ typedef struct {
 } PlainFolder;
 
 typedef struct {
-    Findings *findings;
+    NoteList *findings;
     Plain plain;
     CheckTableDomains domains;
     Arena memory;
@@ -55,9 +55,9 @@ static void take_notes(Check *c)
         if (strcmp(n->rule, "column") == 0 || strcmp(n->rule, "names") == 0)
             continue; /* check_table says it */
         if (n->weight == PLAIN_WARNS)
-            findings_warn(c->findings, n->path, n->rule, "%s", n->text);
+            note_warn(c->findings, n->path, n->rule, "%s", n->text);
         else
-            findings_bad(c->findings, n->path, n->rule, "%s", n->text);
+            note_bad(c->findings, n->path, n->rule, "%s", n->text);
     }
 }
 
@@ -118,9 +118,9 @@ static void note_hidden(Check *c, const char *name, const char *path)
         if (strcmp(p->tables[i].name, name) == 0) return;
     if (map_find(&c->hidden, str_of(name)) >= 0) return;
     map_put(&c->hidden, str_of(name), 0);
-    findings_bad(c->findings, path, "P-17",
-                 "the last partition, %s, has no table %s: it is seen nowhere",
-                 p->parts[p->part_count - 1].name, name);
+    note_bad(c->findings, path, "P-17",
+             "the last partition, %s, has no table %s: it is seen nowhere",
+             p->parts[p->part_count - 1].name, name);
 }
 
 /* The tables of a partition against those of the last one, which decides. */
@@ -140,7 +140,7 @@ static Err take_part(Check *c, const PlainPart *part)
         for (u32 i = 0; i < look.table_count && !found; i++)
             found = strcmp(look.tables[i], p->tables[w].name) == 0;
         if (!found)
-            findings_bad(c->findings, part->path, "P-17", "table %s is missing", p->tables[w].name);
+            note_bad(c->findings, part->path, "P-17", "table %s is missing", p->tables[w].name);
     }
     for (u32 i = 0; i < look.table_count; i++) {
         const char *path = dir_join(&c->memory, part->path, look.tables[i], NULL);
@@ -148,8 +148,8 @@ static Err take_part(Check *c, const PlainPart *part)
         note_hidden(c, look.tables[i], path);
     }
     for (u32 i = 0; i < look.foreign_count && !last; i++)
-        findings_warn(c->findings, dir_join(&c->memory, part->path, look.foreign[i], NULL), "load",
-                      "no table");
+        note_warn(c->findings, dir_join(&c->memory, part->path, look.foreign[i], NULL), "load",
+                  "no table");
     return E_OK;
 }
 
@@ -188,8 +188,8 @@ static void compare_columns(Check *c)
                    (!open || list || t->types[k] == model->types[k]);
         }
         if (!same)
-            findings_bad(c->findings, t->path, "P-17",
-                         "its columns differ from those in the newest partition, %s", model->path);
+            note_bad(c->findings, t->path, "P-17",
+                     "its columns differ from those in the newest partition, %s", model->path);
     }
     map_free(&newest);
 }
@@ -212,8 +212,8 @@ static void check_times(Check *c, const PlainFolder *f)
         if (time == Q_NULL_LONG || (day >= from && day < to)) continue;
         char text[TEMPORAL_TEXT_MAX];
         u32 size = temporal_format(QT_TIMESTAMP, time, text);
-        findings_warn(c->findings, f->table.path, "P-08", "row %llu: %.*s does not lie in %s",
-                      (unsigned long long)i, (int)size, text, f->part->name);
+        note_warn(c->findings, f->table.path, "P-08", "row %llu: %.*s does not lie in %s",
+                  (unsigned long long)i, (int)size, text, f->part->name);
         break;
     }
     /* What is damaged was said by check_table, but for what was cut since. */
@@ -272,7 +272,7 @@ static void join(Check *c, CheckTable *t)
 {
     for (u32 i = 0; i < t->findings.count; i++)
         if (strcmp(t->findings.list[i].rule, "domain") == 0) t->findings.list[i].rule = "P-18";
-    findings_join(c->findings, &t->findings);
+    note_join(c->findings, &t->findings);
 }
 
 static Err check_all(Check *c)
@@ -292,7 +292,7 @@ done:
     return err;
 }
 
-Err check_plain(const char *folder, Findings *findings, CheckPlainCounts *counts)
+Err check_plain(const char *folder, NoteList *findings, CheckPlainCounts *counts)
 {
     Err err = E_OK;
     Check c = {.findings = findings};
@@ -309,7 +309,7 @@ Err check_plain(const char *folder, Findings *findings, CheckPlainCounts *counts
 done:
     progress_end(&c.progress);
     for (u64 i = 0; i < c.folder_count; i++)
-        findings_free(&c.folders[i].table.findings);
+        note_free(&c.folders[i].table.findings);
     check_table_domains_free(&c.domains);
     map_free(&c.hidden);
     plain_close(&c.plain);

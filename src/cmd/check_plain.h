@@ -13,6 +13,6 @@ typedef struct {
 
 /* Checks the folder as a q session would load it. E_MEMORY and the like only; what is wrong stands
  * in the findings. */
-MUST_USE Err check_plain(const char *folder, Findings *findings, CheckPlainCounts *counts);
+MUST_USE Err check_plain(const char *folder, NoteList *findings, CheckPlainCounts *counts);
 
 #endif

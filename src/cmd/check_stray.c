@@ -109,7 +109,7 @@ static Err check_store(Named *n, const char *store, u64 newest)
         char *folder = dir_join(&scratch, store, day[i].name, NULL);
         if (!temporal_date_parse(str_of(day[i].name), &date)) {
             if (strcmp(day[i].name, "siltstone.json") != 0)
-                findings_warn(&n->db->findings, folder, "orphan", "not ours");
+                note_warn(&n->db->findings, folder, "orphan", "not ours");
             continue;
         }
         TRY(list(folder, &scratch, &e, &count));
@@ -121,10 +121,10 @@ static Err check_store(Named *n, const char *store, u64 newest)
             if (map_find(&n->paths, part) >= 0) continue;
             bool ours = sums || root_numbered(str_of(e[k].name), "", &number);
             if (ours && n->db->running && number > newest) continue;
-            findings_warn(&n->db->findings, path, "orphan",
-                          sums   ? "no view names the part of these checksums"
-                          : ours ? "no view names this part"
-                                 : "not ours");
+            note_warn(&n->db->findings, path, "orphan",
+                      sums   ? "no view names the part of these checksums"
+                      : ours ? "no view names this part"
+                             : "not ours");
         }
     }
 done:
@@ -154,10 +154,10 @@ static Err check_base(Named *n, const char *base, const char *prefix, const char
         char *path = dir_join(&scratch, base, e[i].name, NULL);
         if (is_one_of(e[i].name, known)) continue;
         if (!root_numbered(str_of(e[i].name), prefix, &number)) {
-            findings_warn(&n->db->findings, path, "orphan", "not ours");
+            note_warn(&n->db->findings, path, "orphan", "not ours");
         } else if (map_find_i64(kept, (i64)number) < 0 &&
                    !(n->db->running && v != NULL && number > v->number)) {
-            findings_warn(&n->db->findings, path, "orphan", "no manifest names this view");
+            note_warn(&n->db->findings, path, "orphan", "no manifest names this view");
         }
     }
 done:
@@ -181,8 +181,8 @@ static Err check_segments(Named *n, const char *folder)
         bool ours = folder_segment_parse(str_of(e[i].name), &segment, &number);
         if (ours && map_find(&n->segments, segment) >= 0) continue;
         if (ours && n->db->running && v != NULL && number > v->number) continue;
-        findings_warn(&n->db->findings, dir_join(&scratch, folder, e[i].name, NULL), "orphan",
-                      ours ? "no view names this segment" : "not ours");
+        note_warn(&n->db->findings, dir_join(&scratch, folder, e[i].name, NULL), "orphan",
+                  ours ? "no view names this segment" : "not ours");
     }
 done:
     arena_free(&scratch);
@@ -219,8 +219,8 @@ Err check_stray(CheckView *db)
     }
     TRY(list(dir_join(&n.memory, r->idb, "spill", NULL), &n.memory, &e, &count));
     if (count > 0 && !db->running)
-        findings_warn(&db->findings, dir_join(&n.memory, r->idb, "spill", NULL), "orphan",
-                      "rows spilled by a process that is gone");
+        note_warn(&db->findings, dir_join(&n.memory, r->idb, "spill", NULL), "orphan",
+                  "rows spilled by a process that is gone");
 done:
     map_free(&n.paths);
     map_free(&n.segments);

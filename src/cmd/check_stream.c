@@ -27,7 +27,7 @@ typedef struct {
     u64 durable;     /* newest: how far it must hold */
     bool running, readable;
     u64 end, records;
-    Findings findings;
+    NoteList findings;
 } Task;
 
 static void check_shape(Task *t, const WalRecord *r)
@@ -35,15 +35,15 @@ static void check_shape(Task *t, const WalRecord *r)
     u64 rows = 0;
     const Schema *s = schema_table(t->tables, r->table);
     if (s == NULL) {
-        findings_warn(&t->findings, t->path, "shape",
-                      "position %llu: table %.*s is not in the assembly",
-                      (unsigned long long)r->position, STR_FMT(r->table));
+        note_warn(&t->findings, t->path, "shape",
+                  "position %llu: table %.*s is not in the assembly",
+                  (unsigned long long)r->position, STR_FMT(r->table));
     } else if (batch_check_wire(s, r->body, r->size, &rows) != E_OK) {
-        findings_bad(&t->findings, t->path, "shape", "position %llu: %s",
-                     (unsigned long long)r->position, fail_text());
+        note_bad(&t->findings, t->path, "shape", "position %llu: %s",
+                 (unsigned long long)r->position, fail_text());
     } else if (rows != r->rows) {
-        findings_bad(&t->findings, t->path, "shape", "position %llu: %llu rows, its header says %u",
-                     (unsigned long long)r->position, (unsigned long long)rows, r->rows);
+        note_bad(&t->findings, t->path, "shape", "position %llu: %llu rows, its header says %u",
+                 (unsigned long long)r->position, (unsigned long long)rows, r->rows);
     }
 }
 
@@ -54,8 +54,8 @@ static void check_record(Task *t, const WalRecord *r)
     if (err == E_OK && r->kind == WAL_CONTROL && str_is(r->table, "_prtnEnd"))
         err = job_decode_signal(r->body, r->size, &signal);
     if (err != E_OK)
-        findings_bad(&t->findings, t->path, "record", "position %llu: %s",
-                     (unsigned long long)r->position, fail_text());
+        note_bad(&t->findings, t->path, "record", "position %llu: %s",
+                 (unsigned long long)r->position, fail_text());
     else if (r->kind == WAL_DATA && t->tables != NULL)
         check_shape(t, r);
 }
@@ -64,17 +64,17 @@ static void check_end(Task *t, const LogsFile *f)
 {
     if (t->next != UINT64_MAX) {
         if (f->position != t->next && !(f->closed && f->next == t->next))
-            findings_bad(&t->findings, t->path, "record",
-                         "records hold up to position %llu, the next file begins at %llu",
-                         (unsigned long long)f->position, (unsigned long long)t->next);
+            note_bad(&t->findings, t->path, "record",
+                     "records hold up to position %llu, the next file begins at %llu",
+                     (unsigned long long)f->position, (unsigned long long)t->next);
     } else if (f->position < t->durable) {
-        findings_bad(&t->findings, t->path, "record",
-                     "records hold up to position %llu, synced was %llu",
-                     (unsigned long long)f->position, (unsigned long long)t->durable);
+        note_bad(&t->findings, t->path, "record",
+                 "records hold up to position %llu, synced was %llu",
+                 (unsigned long long)f->position, (unsigned long long)t->durable);
     } else if (f->damaged && !t->running) {
-        findings_warn(&t->findings, t->path, "record",
-                      "a torn record at position %llu, never synced; the next start cuts it",
-                      (unsigned long long)f->position);
+        note_warn(&t->findings, t->path, "record",
+                  "a torn record at position %llu, never synced; the next start cuts it",
+                  (unsigned long long)f->position);
     }
 }
 
@@ -141,7 +141,7 @@ static Err check_folder(CheckView *db, const char *folder, bool stream, u64 *old
         if (tasks[i].readable) *end = tasks[i].end;
         db->records += tasks[i].records;
         db->files++;
-        findings_join(&db->findings, &tasks[i].findings);
+        note_join(&db->findings, &tasks[i].findings);
     }
     if (count > 0) *oldest = names[0].first;
 done:
@@ -156,10 +156,10 @@ Err check_stream(CheckView *db)
     u64 oldest = 0, end = 0, ignored = 0;
     TRY(check_folder(db, db->root.wal, true, &oldest, &end));
     if (db->view != NULL && (db->view->watermark < oldest || db->view->watermark > end))
-        findings_bad(&db->findings, db->root.wal, "watermark",
-                     "the view's watermark %llu lies outside of what is kept, %llu to %llu",
-                     (unsigned long long)db->view->watermark, (unsigned long long)oldest,
-                     (unsigned long long)end);
+        note_bad(&db->findings, db->root.wal, "watermark",
+                 "the view's watermark %llu lies outside of what is kept, %llu to %llu",
+                 (unsigned long long)db->view->watermark, (unsigned long long)oldest,
+                 (unsigned long long)end);
     TRY(check_folder(db, dir_join(&scratch, db->root.idb, "dead", NULL), false, &ignored,
                      &ignored));
     TRY(check_folder(db, dir_join(&scratch, db->root.idb, "quarantine", NULL), false, &ignored,

@@ -23,7 +23,7 @@ static Err check_part(CheckView *db, const Part *p, bool deep)
     u32 count = 0;
     Err err = sidecar_scan(p, deep, 0, &scratch, &d, &count);
     for (u32 i = 0; i < count; i++)
-        findings_bad(&db->findings, d[i].path, "checksum", "%s", sentence(&d[i]));
+        note_bad(&db->findings, d[i].path, "checksum", "%s", sentence(&d[i]));
     arena_free(&scratch);
     return err;
 }
@@ -45,9 +45,9 @@ Err check_sums(CheckView *db, bool deep)
         }
     }
     if (deep && bare > 0)
-        findings_warn(&db->findings, db->root.idb, "checksum",
-                      "%llu parts have no checksums: what stands in their files cannot be verified",
-                      (unsigned long long)bare);
+        note_warn(&db->findings, db->root.idb, "checksum",
+                  "%llu parts have no checksums: what stands in their files cannot be verified",
+                  (unsigned long long)bare);
 done:
     progress_end(&progress);
     return err;

@@ -97,8 +97,8 @@ static void check_files(CheckTable *t, const Splay *s)
     if (err != E_OK) findings_fail(&t->findings, t->path, "names", err);
     for (u32 i = 0; i < s->column_count; i++) {
         if (map_find(&names, str_of(s->names[i])) >= 0)
-            findings_bad(&t->findings, file_of(t, ".d"), "names", "column %s stands twice",
-                         s->names[i]);
+            note_bad(&t->findings, file_of(t, ".d"), "names", "column %s stands twice",
+                     s->names[i]);
         map_put(&names, str_of(s->names[i]), (i32)i);
     }
     for (u64 i = 0; i < count && err == E_OK; i++) {
@@ -106,7 +106,7 @@ static void check_files(CheckTable *t, const Splay *s)
         u64 size = 0;
         bool stray = strcmp(e[i].name, ".d") != 0 && !is_named(&names, str_of(e[i].name));
         if (stray)
-            findings_warn(&t->findings, file_of(t, e[i].name), "stray", "no column of the table");
+            note_warn(&t->findings, file_of(t, e[i].name), "stray", "no column of the table");
         if (e[i].kind != DIR_FILE) continue;
         err = file_open(&f, file_of(t, e[i].name), FILE_READ);
         if (err == E_OK) err = file_size(&f, &size);
@@ -116,8 +116,8 @@ static void check_files(CheckTable *t, const Splay *s)
         if (!stray) t->bytes += size;
     }
     if (t->told != NULL && err == E_OK && t->bytes != t->told->bytes)
-        findings_bad(&t->findings, t->path, "size", "%llu bytes, the manifest says %llu",
-                     (unsigned long long)t->bytes, (unsigned long long)t->told->bytes);
+        note_bad(&t->findings, t->path, "size", "%llu bytes, the manifest says %llu",
+                 (unsigned long long)t->bytes, (unsigned long long)t->told->bytes);
     map_free(&names);
     arena_free(&scratch);
 }
@@ -128,15 +128,14 @@ static void check_names(CheckTable *t, const Splay *s)
     const Schema *schema = t->schema;
     if (schema == NULL) return;
     if (s->column_count != schema->column_count) {
-        findings_bad(&t->findings, file_of(t, ".d"), "names", "%u columns, the schema has %u",
-                     s->column_count, schema->column_count);
+        note_bad(&t->findings, file_of(t, ".d"), "names", "%u columns, the schema has %u",
+                 s->column_count, schema->column_count);
         return;
     }
     for (u32 i = 0; i < s->column_count; i++)
         if (strcmp(s->names[i], schema->columns[i].name) != 0)
-            findings_bad(&t->findings, file_of(t, ".d"), "names",
-                         "column %u is %s, the schema has %s", i, s->names[i],
-                         schema->columns[i].name);
+            note_bad(&t->findings, file_of(t, ".d"), "names", "column %u is %s, the schema has %s",
+                     i, s->names[i], schema->columns[i].name);
 }
 
 /* ---- columns */
@@ -161,17 +160,16 @@ static bool check_indices(CheckTable *t, const char *name, const Column *c)
 {
     i32 at = domain_of(t, c);
     if (at < 0) {
-        findings_bad(&t->findings, file_of(t, name), "domain", "its domain %s is not there",
-                     c->domain);
+        note_bad(&t->findings, file_of(t, name), "domain", "its domain %s is not there", c->domain);
         return false;
     }
     i64 count = t->domains->all[at].domain.count;
     for (u64 i = 0; i < c->rows; i++) {
         i64 index = column_index(c, i);
         if (index == Q_NULL_LONG || (index >= 0 && index < count)) continue;
-        findings_bad(&t->findings, file_of(t, name), "domain",
-                     "row %llu: index %lld, the domain has %lld names", (unsigned long long)i,
-                     (long long)index, (long long)count);
+        note_bad(&t->findings, file_of(t, name), "domain",
+                 "row %llu: index %lld, the domain has %lld names", (unsigned long long)i,
+                 (long long)index, (long long)count);
         return false;
     }
     return true;
@@ -198,8 +196,8 @@ static void check_attribute(CheckTable *t, const char *name, const Column *c)
         findings_fail(&t->findings, file_of(t, name), "attribute", E_CORRUPT);
     if (c->attr != ATTR_SORTED || !sort_key(t, c, &key)) return;
     if (!sort_is_sorted(&key, 1, 0, c->rows))
-        findings_bad(&t->findings, file_of(t, name), "attribute",
-                     "it says sorted, its elements do not ascend");
+        note_bad(&t->findings, file_of(t, name), "attribute",
+                 "it says sorted, its elements do not ascend");
 }
 
 /* A row of a list column is sound; one of a `typed` column has its type. */
@@ -234,9 +232,9 @@ static void check_type(CheckTable *t, u32 i, const char *name, const Column *c)
     if (t->schema == NULL || i >= t->schema->column_count) return;
     int wanted = schema_memory_type(&t->schema->columns[i]);
     if (!column_fits(c, wanted))
-        findings_bad(&t->findings, file_of(t, name), "type", "%s, the schema has %s",
-                     c->type == QT_ENUM ? "symbol" : type_name(c->type),
-                     type_name(t->schema->columns[i].type));
+        note_bad(&t->findings, file_of(t, name), "type", "%s, the schema has %s",
+                 c->type == QT_ENUM ? "symbol" : type_name(c->type),
+                 type_name(t->schema->columns[i].type));
 }
 
 /* Opens and checks every column; sound[i] tells that its elements may be looked at. */
@@ -258,10 +256,10 @@ static void check_columns(CheckTable *t, Splay *s, const Column **columns, bool 
         columns[i] = c;
         if (rows == UINT64_MAX) rows = c->rows;
         if (c->rows != rows) {
-            findings_bad(&t->findings, file_of(t, name), "rows", "%llu rows, %s %llu",
-                         (unsigned long long)c->rows,
-                         t->told != NULL ? "the manifest says" : "the first column has",
-                         (unsigned long long)rows);
+            note_bad(&t->findings, file_of(t, name), "rows", "%llu rows, %s %llu",
+                     (unsigned long long)c->rows,
+                     t->told != NULL ? "the manifest says" : "the first column has",
+                     (unsigned long long)rows);
             continue;
         }
         check_type(t, i, name, c);
@@ -294,8 +292,8 @@ static void check_day(CheckTable *t, const char *name, const Column *c, u64 from
         char time[TEMPORAL_TEXT_MAX], date[TEMPORAL_TEXT_MAX];
         u32 time_size = temporal_format(QT_TIMESTAMP, times[i], time);
         u32 date_size = temporal_date_name(day, date);
-        findings_bad(&t->findings, file_of(t, name), "time", "row %llu: %.*s does not lie in %.*s",
-                     (unsigned long long)i, (int)time_size, time, (int)date_size, date);
+        note_bad(&t->findings, file_of(t, name), "time", "row %llu: %.*s does not lie in %.*s",
+                 (unsigned long long)i, (int)time_size, time, (int)date_size, date);
         return;
     }
 }
@@ -329,8 +327,8 @@ static void check_times(CheckTable *t, const Column **columns, const bool *sound
     i32 at = time_column(t, columns);
     if (at < 0 && t->schema != NULL) return; /* a table without times */
     if (at < 0) {
-        findings_bad(&t->findings, t->path, "time",
-                     "no timestamp column has the range that the manifest says");
+        note_bad(&t->findings, t->path, "time",
+                 "no timestamp column has the range that the manifest says");
         return;
     }
     if ((u32)at >= t->column_count || !sound[at] || columns[at]->type != QT_TIMESTAMP) return;
@@ -341,9 +339,9 @@ static void check_times(CheckTable *t, const Column **columns, const bool *sound
     bool as_told = t->imported ? low >= t->told->time_min && high <= t->told->time_max
                                : low == t->told->time_min && high == t->told->time_max;
     if (!as_told)
-        findings_bad(&t->findings, file_of(t, name), "time",
-                     "from %lld to %lld, the manifest says %lld to %lld", (long long)low,
-                     (long long)high, (long long)t->told->time_min, (long long)t->told->time_max);
+        note_bad(&t->findings, file_of(t, name), "time",
+                 "from %lld to %lld, the manifest says %lld to %lld", (long long)low,
+                 (long long)high, (long long)t->told->time_min, (long long)t->told->time_max);
     for (u32 i = 0; t->late && i < t->told->slice_count; i++) {
         const PartSlice *s = &t->told->slices[i];
         check_day(t, name, c, s->from, MIN(s->to, c->rows), s->day);
@@ -370,8 +368,8 @@ static void check_order(CheckTable *t, const Column **columns, const bool *sound
                                  MIN(t->told->slices[i].to, t->rows));
     if (!t->late) ordered = sort_is_sorted(keys, count, 0, t->rows);
     if (!ordered)
-        findings_bad(&t->findings, t->path, "order",
-                     "rows are not in the order of the schema's sort columns");
+        note_bad(&t->findings, t->path, "order",
+                 "rows are not in the order of the schema's sort columns");
 }
 
 void check_table(CheckTable *t)

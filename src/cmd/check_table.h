@@ -42,7 +42,7 @@ typedef struct {
     bool imported;         /* a date part that an import took over: its order is another's */
     i32 day;
     /* results */
-    Findings findings;
+    NoteList findings;
     bool readable;
     u64 rows, bytes, files;
     u32 column_count;

@@ -166,7 +166,7 @@ static u64 count_common(const TwiceRows *x, const TwiceRows *y)
 }
 
 Err check_twice(const char *const *paths, u64 count, const CheckTableDomains *domains,
-                Findings *findings)
+                NoteList *findings)
 {
     Err err = E_OK;
     Arena scratch = {0};
@@ -174,7 +174,7 @@ Err check_twice(const char *const *paths, u64 count, const CheckTableDomains *do
     for (u64 i = 0; i < count; i++) {
         err = read_rows(paths[i], domains, &scratch, &rows[i]);
         if (err == E_MEMORY) goto done;
-        if (err == E_LIMIT) findings_warn(findings, paths[i], "P-09", "%s", fail_text());
+        if (err == E_LIMIT) note_warn(findings, paths[i], "P-09", "%s", fail_text());
         if (err == E_CORRUPT && guard_lost() > 0) findings_fail(findings, paths[i], "column", err);
         if (err != E_OK) rows[i].count = 0;
         err = E_OK; /* what else is damaged was said by check_table */
@@ -182,14 +182,12 @@ Err check_twice(const char *const *paths, u64 count, const CheckTableDomains *do
             u64 common = count_common(&rows[k], &rows[i]);
             if (common == 0) continue;
             if (rows[i].whole && rows[k].whole)
-                findings_bad(findings, paths[i], "P-09", "%llu of %llu rows look as rows of %s do",
-                             (unsigned long long)common, (unsigned long long)rows[i].count,
-                             paths[k]);
+                note_bad(findings, paths[i], "P-09", "%llu of %llu rows look as rows of %s do",
+                         (unsigned long long)common, (unsigned long long)rows[i].count, paths[k]);
             else
-                findings_warn(findings, paths[i], "P-09",
-                              "%llu of %llu rows look as rows of %s do, as far as they can be read",
-                              (unsigned long long)common, (unsigned long long)rows[i].count,
-                              paths[k]);
+                note_warn(findings, paths[i], "P-09",
+                          "%llu of %llu rows look as rows of %s do, as far as they can be read",
+                          (unsigned long long)common, (unsigned long long)rows[i].count, paths[k]);
         }
     }
 done:

@@ -10,6 +10,6 @@
  * one and once in another is there twice; what stands several times in one folder is left alone.
  * Findings are added at the later folder. Only E_MEMORY and the like fail. */
 MUST_USE Err check_twice(const char *const *paths, u64 count, const CheckTableDomains *domains,
-                         Findings *findings);
+                         NoteList *findings);
 
 #endif

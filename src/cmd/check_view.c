@@ -151,7 +151,7 @@ void check_view_close(CheckView *db)
     db->view = NULL;
     view_cache_free(&db->cache);
     check_table_domains_free(&db->domains);
-    findings_free(&db->findings);
+    note_free(&db->findings);
     root_close(&db->root);
     arena_free(&db->memory);
 }
@@ -168,19 +168,18 @@ static void check_markers(CheckView *db)
         there[i] = check_view_marker(base[i], &db->memory, &assembly[i], &tier[i], &id[i]);
         const char *path = dir_join(&db->memory, base[i], CHECK_MARKER, NULL);
         if (!there[i]) {
-            findings_bad(&db->findings, path, "marker", "there is no readable marker");
+            note_bad(&db->findings, path, "marker", "there is no readable marker");
             continue;
         }
         if (!str_is(tier[i], wanted[i]))
-            findings_bad(&db->findings, path, "marker", "it marks `%.*s`, not `%s`",
-                         STR_FMT(tier[i]), wanted[i]);
+            note_bad(&db->findings, path, "marker", "it marks `%.*s`, not `%s`", STR_FMT(tier[i]),
+                     wanted[i]);
         if (!str_is(assembly[i], db->root.name))
-            findings_bad(&db->findings, path, "marker", "it belongs to assembly %.*s, not %s",
-                         STR_FMT(assembly[i]), db->root.name);
+            note_bad(&db->findings, path, "marker", "it belongs to assembly %.*s, not %s",
+                     STR_FMT(assembly[i]), db->root.name);
     }
     if (there[0] && there[1] && !str_eq(id[0], id[1]))
-        findings_bad(&db->findings, base[1], "marker",
-                     "the two bases belong to different databases");
+        note_bad(&db->findings, base[1], "marker", "the two bases belong to different databases");
 }
 
 /* Reads one manifest or segment file by itself. */
@@ -194,7 +193,7 @@ static void check_manifest_file(CheckView *db, const char *path, const char *nam
     bool is_view = root_numbered(str_of(name), "view.", &number);
     bool is_segment = !is_view && view_segment_parse(str_of(name), &kind, &group, &number);
     if (!is_view && !is_segment) {
-        findings_warn(&db->findings, path, "stray", "no manifest has such a name");
+        note_warn(&db->findings, path, "stray", "no manifest has such a name");
         return;
     }
     Err err = file_read_all(path, BOUND_MANIFEST_MAX, &scratch, &data, &size);
@@ -220,7 +219,7 @@ static void check_manifest_file(CheckView *db, const char *path, const char *nam
     /* one that a crash left behind, numbered beyond the truth, is removed at the next start */
     bool beyond = db->view != NULL && number > db->view->number;
     if (err != E_OK && beyond)
-        findings_warn(&db->findings, path, "manifest", "unfinished: %s", fail_text());
+        note_warn(&db->findings, path, "manifest", "unfinished: %s", fail_text());
     else if (err != E_OK)
         findings_fail(&db->findings, path, "manifest", err == E_UNSUPPORTED ? E_CORRUPT : err);
     db->files++;
@@ -256,14 +255,14 @@ static void check_hdb_link(CheckView *db)
     if (err != E_OK) {
         findings_fail(&db->findings, path, "current", err);
     } else if (!root_numbered(str_of(target), "hdb.", &number)) {
-        findings_bad(&db->findings, path, "current", "it leads to `%s`", target);
+        note_bad(&db->findings, path, "current", "it leads to `%s`", target);
     } else if (number < db->view->hdb) {
-        findings_warn(&db->findings, path, "current",
-                      "it leads to %s, the view names hdb.%" PRIu64 "; the next start mends it",
-                      target, db->view->hdb);
+        note_warn(&db->findings, path, "current",
+                  "it leads to %s, the view names hdb.%" PRIu64 "; the next start mends it", target,
+                  db->view->hdb);
     } else if (number > db->view->hdb && !db->running) {
-        findings_bad(&db->findings, path, "current", "it leads to %s, the view names hdb.%" PRIu64,
-                     target, db->view->hdb);
+        note_bad(&db->findings, path, "current", "it leads to %s, the view names hdb.%" PRIu64,
+                 target, db->view->hdb);
     }
     arena_free(&scratch);
 }
@@ -309,16 +308,15 @@ static Err check_links(CheckView *db, const char *folder, const Map *names, cons
         if (top && (strcmp(e[i].name, "sym") == 0 || strcmp(e[i].name, "par.txt") == 0)) continue;
         i32 at = map_find(names, str_of(e[i].name));
         if (at < 0) {
-            findings_bad(&db->findings, path, "folder",
-                         "the manifest names no such part; a q session would stumble over it");
+            note_bad(&db->findings, path, "folder",
+                     "the manifest names no such part; a q session would stumble over it");
             continue;
         }
         const char *target = follow(db, &scratch, folder, e[i].name);
         if (target != NULL && strcmp(target, parts[at]->path) != 0)
-            findings_bad(&db->findings, path, "folder", "it leads to %s, the part lies in %s",
-                         target, parts[at]->path);
-        if (met[at])
-            findings_bad(&db->findings, path, "folder", "the part stands in a second folder");
+            note_bad(&db->findings, path, "folder", "it leads to %s, the part lies in %s", target,
+                     parts[at]->path);
+        if (met[at]) note_bad(&db->findings, path, "folder", "the part stands in a second folder");
         met[at] = true;
     }
 done:
@@ -338,11 +336,11 @@ static Err check_par(CheckView *db, const char *folder, const Map *names, const 
     TRY(file_read_all(path, CHECK_PAR_MAX, &scratch, &data, &size));
     Str rest = {(const char *)data, size}, line;
     if (size == 0 || data[size - 1] != '\n')
-        findings_bad(&db->findings, path, "folder", "its last line does not end");
+        note_bad(&db->findings, path, "folder", "its last line does not end");
     while (rest.size > 0 && str_split(&rest, '\n', &line)) {
         char *whole = NULL;
         if (line.size == 0 || line.data[line.size - 1] == '/') {
-            findings_bad(&db->findings, path, "folder", "a line is empty or ends with a slash");
+            note_bad(&db->findings, path, "folder", "a line is empty or ends with a slash");
             continue;
         }
         char *text = str_dup(&scratch, line);
@@ -377,21 +375,20 @@ static Err check_folder(CheckView *db, PartKind kind)
     }
     const char *sym = follow(db, &scratch, folder, "sym");
     if (sym != NULL && strcmp(sym, db->root.sym) != 0)
-        findings_bad(&db->findings, folder, "folder", "its sym leads to %s, not %s", sym,
-                     db->root.sym);
+        note_bad(&db->findings, folder, "folder", "its sym leads to %s, not %s", sym, db->root.sym);
     TRY(dir_kind(dir_join(&scratch, folder, "par.txt", NULL), false, &par));
     TRY(check_links(db, folder, &names, parts, met, true));
     if (par != DIR_ABSENT) {
         for (u64 i = 0; i < count; i++)
             if (met[i])
-                findings_bad(&db->findings, folder, "folder",
-                             "parts beside par.txt: a q session refuses that");
+                note_bad(&db->findings, folder, "folder",
+                         "parts beside par.txt: a q session refuses that");
         TRY(check_par(db, folder, &names, parts, met));
     }
     for (u64 i = 0; i < count; i++) {
         char name[TEMPORAL_TEXT_MAX];
         part_name(parts[i], name);
-        if (!met[i]) findings_bad(&db->findings, folder, "folder", "part %s is missing", name);
+        if (!met[i]) note_bad(&db->findings, folder, "folder", "part %s is missing", name);
     }
 done:
     map_free(&names);
@@ -416,11 +413,11 @@ static Err check_domain(CheckView *db)
         return E_OK;
     }
     if (size < db->view->sym_size)
-        findings_bad(&db->findings, path, "domain", "%" PRIu64 " bytes, the view needs %" PRIu64,
-                     size, db->view->sym_size);
+        note_bad(&db->findings, path, "domain", "%" PRIu64 " bytes, the view needs %" PRIu64, size,
+                 db->view->sym_size);
     if (size > 8 && last != 0 && size > db->view->sym_size && !db->running)
-        findings_warn(&db->findings, path, "domain",
-                      "an unfinished name behind what the view needs; the next start cuts it");
+        note_warn(&db->findings, path, "domain",
+                  "an unfinished name behind what the view needs; the next start cuts it");
     err = check_table_domain(&db->domains, "sym", path, MIN(size, db->view->sym_size));
     if (err == E_CORRUPT) {
         findings_fail(&db->findings, path, "domain", err);
@@ -432,7 +429,7 @@ static Err check_domain(CheckView *db)
         findings_fail(&db->findings, path, "checksum", E_CORRUPT);
     for (i32 i = 0; i < d->count; i++)
         if (d->indices[d->ids[i]] != i) {
-            findings_bad(&db->findings, path, "domain", "name %d stands a second time", i);
+            note_bad(&db->findings, path, "domain", "name %d stands a second time", i);
             break;
         }
     return E_OK;
@@ -472,8 +469,8 @@ static void check_part_names(CheckView *db, const Part *p)
     if (err != E_OK) findings_fail(&db->findings, p->path, "tables", err);
     for (u64 i = 0; i < count && err == E_OK; i++) {
         if (view_part_table(p, e[i].name) == NULL)
-            findings_bad(&db->findings, dir_join(&scratch, p->path, e[i].name, NULL), "tables",
-                         "the manifest names no such table; a q session would take it for one");
+            note_bad(&db->findings, dir_join(&scratch, p->path, e[i].name, NULL), "tables",
+                     "the manifest names no such table; a q session would take it for one");
     }
     arena_free(&scratch);
 }
@@ -487,7 +484,7 @@ static void check_part_tables(CheckView *db, const Part *p, const Part *newest)
         const char *name =
             db->tables != NULL ? db->tables->tables[i]->name : newest->tables[i].name;
         if (view_part_table(p, name) == NULL)
-            findings_bad(&db->findings, p->path, "tables", "table %s is missing", name);
+            note_bad(&db->findings, p->path, "tables", "table %s is missing", name);
     }
 }
 
@@ -510,11 +507,10 @@ static void add_part(Work *w, const Part *p)
                          .late = p->late,
                          .day = p->day};
         if (db->tables != NULL && s == NULL)
-            findings_warn(&db->findings, p->path, "tables", "table %s is not in the assembly",
-                          t->name);
+            note_warn(&db->findings, p->path, "tables", "table %s is not in the assembly", t->name);
         if (s != NULL && s->hash != t->schema_hash)
-            findings_bad(&db->findings, p->path, "tables",
-                         "table %s was written with another schema", t->name);
+            note_bad(&db->findings, p->path, "tables", "table %s was written with another schema",
+                     t->name);
     }
     db->parts++;
 }
@@ -531,8 +527,8 @@ static void compare_columns(CheckView *db, const CheckTable *t, const CheckTable
                (!open || list || t->types[i] == newest->types[i]);
     }
     if (!same)
-        findings_bad(&db->findings, t->path, "tables",
-                     "its columns differ from those in the newest part, %s", newest->path);
+        note_bad(&db->findings, t->path, "tables",
+                 "its columns differ from those in the newest part, %s", newest->path);
 }
 
 static Err check_parts(CheckView *db, PartKind kind)
@@ -563,7 +559,7 @@ static Err check_parts(CheckView *db, PartKind kind)
         db->table_count++;
     }
     for (u64 i = 0; i < w.count; i++)
-        findings_join(&db->findings, &w.tables[i].findings);
+        note_join(&db->findings, &w.tables[i].findings);
 done:
     return err;
 }

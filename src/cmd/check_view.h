@@ -18,7 +18,7 @@ typedef struct {
     ViewCache cache;
     View *view;   /* the current one, pinned; NULL when it cannot be read */
     bool running; /* a manager holds the lock: the newest things may be half made */
-    Findings findings;
+    NoteList findings;
     CheckTableDomains domains;
     u64 parts, table_count, rows, files, records; /* looked at */
     Arena memory;

@@ -42,23 +42,6 @@ static void show_progress(void *arg, const char *what, u64 done, u64 all)
     progress_show(p, done, all);
 }
 
-static Err put_notes(const Survey *s, bool json, Buf *out)
-{
-    Findings f = {0};
-    for (u32 i = 0; i < s->notes.count; i++) {
-        const Note *n = &s->notes.list[i];
-        if (n->warning)
-            findings_warn(&f, n->path, n->rule, "%s", n->text);
-        else
-            findings_bad(&f, n->path, n->rule, "%s", n->text);
-    }
-    f.errors = s->notes.errors;
-    f.warnings = s->notes.warnings;
-    Err err = findings_write(&f, json, out);
-    findings_free(&f);
-    return err;
-}
-
 /* P-43: where the partitions of each folder will be. */
 static Err put_mapping(const AdoptOptions *o, const Survey *s, Buf *out)
 {
@@ -91,7 +74,7 @@ done:
 static Err report(const Words *w, const AdoptOptions *o, const Survey *s)
 {
     Buf out = {0};
-    Err err = put_notes(s, w->json, &out);
+    Err err = findings_write(&s->notes, w->json, &out);
     if (err == E_OK && !w->json && o != NULL) err = put_mapping(o, s, &out);
     if (err == E_OK) err = talk_print(&out);
     buf_free(&out);

@@ -334,31 +334,34 @@ static bool test_guid(const Expr *e, const u8 *guid)
 
 /* ---- masks */
 
-SIMD_BODY void longs_body(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
-{
-    for (u64 i = 0; i < n; i++)
-        mask[i] &= (u8)(((u64)v[i] - low <= span) ^ flip);
-}
-
-static void longs_plain(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
-{
-    longs_body(v, n, low, span, flip, mask);
-}
-
-SIMD_AVX2 static void longs_avx2(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
-{
-    longs_body(v, n, low, span, flip, mask);
-}
-
-/* low <= v <= low + span, as unsigned distances from low. */
-static void narrow_wide(const i64 *v, u64 n, u64 low, u64 span, u8 flip, u8 *mask)
-{
-    if (simd_avx2()) {
-        longs_avx2(v, n, low, span, flip, mask);
-    } else {
-        longs_plain(v, n, low, span, flip, mask);
+/* narrow_<name>: low <= v <= low + span for elements of one width, as unsigned distances from
+ * low. */
+#define NARROW(name, type, word)                                                                   \
+    SIMD_BODY void name##_body(const type *v, u64 n, word low, word span, u8 flip, u8 *mask)       \
+    {                                                                                              \
+        for (u64 i = 0; i < n; i++)                                                                \
+            mask[i] &= (u8)(((word)v[i] - low <= span) ^ flip);                                    \
+    }                                                                                              \
+    static void name##_plain(const type *v, u64 n, word low, word span, u8 flip, u8 *mask)         \
+    {                                                                                              \
+        name##_body(v, n, low, span, flip, mask);                                                  \
+    }                                                                                              \
+    SIMD_AVX2 static void name##_avx2(const type *v, u64 n, word low, word span, u8 flip,          \
+                                      u8 *mask)                                                    \
+    {                                                                                              \
+        name##_body(v, n, low, span, flip, mask);                                                  \
+    }                                                                                              \
+    static void narrow_##name(const type *v, u64 n, word low, word span, u8 flip, u8 *mask)        \
+    {                                                                                              \
+        if (simd_avx2()) {                                                                         \
+            name##_avx2(v, n, low, span, flip, mask);                                              \
+        } else {                                                                                   \
+            name##_plain(v, n, low, span, flip, mask);                                             \
+        }                                                                                          \
     }
-}
+
+NARROW(wide, i64, u64)
+NARROW(ints, i32, u32)
 
 void expr_narrow_times(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
 {
@@ -376,32 +379,6 @@ void expr_narrow_days(const i64 *v, u64 n, i64 low, i64 high, u8 *mask)
         i64 t = v[i] % day;
         t += t < 0 ? day : 0;
         mask[i] &= low <= t && t < high;
-    }
-}
-
-SIMD_BODY void ints_body(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
-{
-    for (u64 i = 0; i < n; i++)
-        mask[i] &= (u8)(((u32)v[i] - low <= span) ^ flip);
-}
-
-static void ints_plain(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
-{
-    ints_body(v, n, low, span, flip, mask);
-}
-
-SIMD_AVX2 static void ints_avx2(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
-{
-    ints_body(v, n, low, span, flip, mask);
-}
-
-/* The same for elements of 4 bytes. */
-static void narrow_ints(const i32 *v, u64 n, u32 low, u32 span, u8 flip, u8 *mask)
-{
-    if (simd_avx2()) {
-        ints_avx2(v, n, low, span, flip, mask);
-    } else {
-        ints_plain(v, n, low, span, flip, mask);
     }
 }
 

@@ -89,7 +89,7 @@ static Err note_used(const char *base, RetreatBase which, NoteList *notes)
         ours++;
     }
     if (ours > 0)
-        note_bad(notes, "V-20", base,
+        note_bad(notes, base, "V-20",
                  "in use already: %s and %" PRIu64 " other names of a managed database stand there",
                  first, ours - 1);
 done:
@@ -130,16 +130,16 @@ static Err check_places(const AdoptOptions *o, const char *source, NoteList *not
     TRY(note_used(o->hdb, RETREAT_HDB, notes));
     TRY(dir_kind(imported, false, &kind));
     if (kind != DIR_ABSENT)
-        note_bad(notes, "V-20", imported, "there already: the import needs this name");
+        note_bad(notes, imported, "V-20", "there already: the import needs this name");
     if (is_below(o->hdb, source) || is_below(o->idb, source) || is_below(source, o->idb))
         note_bad(
-            notes, "V-20", source,
+            notes, source, "V-20",
             "the database must not hold the mounts' base folders, nor lie in the intraday one");
     if (strcmp(source, data) == 0) goto done;
     TRY(dir_kind(data, true, &kind));
     if (kind == DIR_FOLDER) TRY(dir_list(data, ADOPT_NAMES_MAX, &a, &e, &count));
     if (count > 0 || (kind != DIR_FOLDER && kind != DIR_ABSENT))
-        note_bad(notes, "V-20", data, "not empty: it will hold new parts");
+        note_bad(notes, data, "V-20", "not empty: it will hold new parts");
 done:
     arena_free(&a);
     return err;
@@ -164,7 +164,7 @@ static Err survey_all(const AdoptOptions *o, const char *source, Survey *s)
     Err err = survey_run(s, &options);
     s->options.arg = NULL;
     if (err == E_OK && o->tier_count != 1)
-        note_bad(&s->notes, "P-43", source,
+        note_bad(&s->notes, source, "P-43",
                  "an import needs an assembly with one date tier, this one has %" PRIu32,
                  o->tier_count);
     if (err == E_OK) err = rights_check(s);

@@ -59,7 +59,7 @@ void inspect_link(const InspectFrame *f, const char *path, NoteList *notes)
     char *target = NULL, *whole = NULL;
     if (dir_kind(path, false, &kind) != E_OK || kind != DIR_LINK) goto done;
     if (dir_read_link(path, &a, &target) != E_OK) {
-        note_fail(notes, "P-16", path);
+        note_fail(notes, path, "P-16");
         goto done;
     }
     const char *slash = strrchr(path, '/');
@@ -70,12 +70,12 @@ void inspect_link(const InspectFrame *f, const char *path, NoteList *notes)
     bool inside = is_below(whole, f->source) || is_below(whole, f->real_source);
     bool moves = is_below(path, f->source);
     if (inside && (absolute || !moves || climbs_out(f, path, target)))
-        note_bad(notes, "P-16", path,
+        note_bad(notes, path, "P-16",
                  "leads into the database by the path %s, which the import changes: make it a "
                  "relative link within the database",
                  target);
     if (dir_kind(path, true, &kind) != E_OK || kind == DIR_ABSENT)
-        note_bad(notes, "P-16", path, "a link that leads to nothing");
+        note_bad(notes, path, "P-16", "a link that leads to nothing");
 done:
     arena_free(&a);
 }
@@ -133,7 +133,7 @@ static bool times_ok(Look *l, const Column *c, u64 from, u64 to)
         if (times[i] >= l->from && times[i] <= l->to) continue;
         char text[TEMPORAL_TEXT_MAX];
         u32 size = temporal_format(QT_TIMESTAMP, times[i], text);
-        note_bad(l->notes, "P-08", l->path, "row %llu: %.*s does not lie in the partition",
+        note_bad(l->notes, l->path, "P-08", "row %llu: %.*s does not lie in the partition",
                  (unsigned long long)i, (int)size, text);
         return false;
     }
@@ -152,7 +152,7 @@ static void check_rows(Look *l, const Column *c, const char *name, bool symbols)
     for (u64 from = 0; from < rows && ok;) {
         u64 to = MIN(from + (l->frame->deep ? step : 1), rows);
         if (column_need(c, from, to) != E_OK) {
-            note_fail(l->notes, "column", file_of(l, name));
+            note_fail(l->notes, file_of(l, name), "column");
             return;
         }
         ok = symbols ? indexes_ok(l, c, from, to) : times_ok(l, c, from, to);
@@ -160,7 +160,7 @@ static void check_rows(Look *l, const Column *c, const char *name, bool symbols)
         from = l->frame->deep || from == rows - 1 ? to : rows - 1;
     }
     if (!ok && symbols)
-        note_bad(l->notes, "P-18", file_of(l, name), "an index beyond the %d names of the domain",
+        note_bad(l->notes, file_of(l, name), "P-18", "an index beyond the %d names of the domain",
                  l->frame->domain->count);
 }
 
@@ -169,14 +169,14 @@ static void check_type(Look *l, const Column *c, const char *name, const SchemaC
     bool lists = c->type == QT_LIST || c->type >= QT_NESTED;
     if (wanted != NULL && !inspect_fits(wanted->type, c->type, c->rows)) {
         int type = c->type == QT_ENUM ? QT_SYMBOL : c->type == QT_NESTED ? QT_LIST : c->type;
-        note_bad(l->notes, "P-17", file_of(l, name), "of type %s, the schema says %s",
+        note_bad(l->notes, file_of(l, name), "P-17", "of type %s, the schema says %s",
                  type == QT_LIST ? "list of anything" : type_name(type), type_name(wanted->type));
     }
     if (c->type == QT_ENUM && strcmp(c->domain, "sym") != 0)
-        note_bad(l->notes, "P-42", file_of(l, name),
+        note_bad(l->notes, file_of(l, name), "P-42",
                  "enumerated over %s: an imported database has one domain, sym", c->domain);
     if (c->damage != NULL && !lists)
-        note_warn(l->notes, "column", file_of(l, name), "its index is damaged and not used: %s",
+        note_warn(l->notes, file_of(l, name), "column", "its index is damaged and not used: %s",
                   c->damage);
 }
 
@@ -188,13 +188,13 @@ static void check_column(Look *l, u32 i)
     const char *name = l->splay->names[i];
     i32 at = t->schema == NULL ? -1 : schema_find(t->schema, str_of(name));
     if (!plain_name_ok(str_of(name))) {
-        note_bad(l->notes, "P-03", file_of(l, ".d"), "column %u has a name that no file can have",
+        note_bad(l->notes, file_of(l, ".d"), "P-03", "column %u has a name that no file can have",
                  i);
         return;
     }
     inspect_link(l->frame, file_of(l, name), l->notes);
     if (splay_column(l->splay, name, i == 0 ? ~0ull : t->rows, &c) != E_OK) {
-        note_fail(l->notes, "P-03", file_of(l, name));
+        note_fail(l->notes, file_of(l, name), "P-03");
         return;
     }
     if (i == 0) t->rows = c->rows;
@@ -226,7 +226,7 @@ static void check_names(Look *l, Arena *a)
     for (u32 i = 0; i < l->splay->column_count; i++) {
         i32 at = schema_find(s, str_of(l->splay->names[i]));
         if (at < 0) {
-            note_bad(l->notes, "P-17", file_of(l, l->splay->names[i]),
+            note_bad(l->notes, file_of(l, l->splay->names[i]), "P-17",
                      "column %s is not in the schema of %s", l->splay->names[i], s->name);
             continue;
         }
@@ -234,7 +234,7 @@ static void check_names(Look *l, Arena *a)
         last = at;
     }
     if (!ordered)
-        note_bad(l->notes, "P-17", l->path, "the order of its columns is not the schema's");
+        note_bad(l->notes, l->path, "P-17", "the order of its columns is not the schema's");
     for (u32 k = 0; k < s->column_count; k++) {
         bool there = false;
         for (u32 i = 0; i < l->splay->column_count && !there; i++)
@@ -254,15 +254,15 @@ static void check_free(Look *l)
         for (u32 k = 0; k < COUNT_OF(tails); k++) {
             const char *path = arena_format(&l->scratch, "%s/%s%s", l->path, t->add[i], tails[k]);
             if (dir_kind(path, false, &kind) == E_OK && kind != DIR_ABSENT)
-                note_bad(l->notes, "P-03", path, "a file of this name, which .d does not list");
+                note_bad(l->notes, path, "P-03", "a file of this name, which .d does not list");
         }
         if (t->schema->prtn >= 0 && t->rows > 0 &&
             strcmp(t->add[i], t->schema->columns[t->schema->prtn].name) == 0)
-            note_bad(l->notes, "P-08", l->path, "its partition column %s is missing", t->add[i]);
+            note_bad(l->notes, l->path, "P-08", "its partition column %s is missing", t->add[i]);
     }
     const char *before = file_of(l, ".d.before");
     if (dir_kind(before, false, &kind) == E_OK && kind != DIR_ABSENT)
-        note_bad(l->notes, "P-03", before, "a file of this name, which the import needs");
+        note_bad(l->notes, before, "P-03", "a file of this name, which the import needs");
 }
 
 static void add_names_file(Look *l)
@@ -289,7 +289,7 @@ Err inspect_table(const InspectFrame *f, const char *path, i64 from, i64 to, Are
     Err err = splay_open(&splay, path);
     if (err == E_MEMORY) goto done;
     if (err != E_OK) {
-        note_fail(notes, "P-03", path);
+        note_fail(notes, path, "P-03");
         err = E_OK;
         goto done;
     }
@@ -298,7 +298,7 @@ Err inspect_table(const InspectFrame *f, const char *path, i64 from, i64 to, Are
     check_names(&l, a);
     for (u32 i = 0; i < splay.column_count; i++)
         check_column(&l, i);
-    if (splay_intact(&splay) != E_OK) note_fail(notes, "column", path);
+    if (splay_intact(&splay) != E_OK) note_fail(notes, path, "column");
     check_free(&l);
 done:
     splay_close(&splay);

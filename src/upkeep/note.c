@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-static void add(NoteList *n, bool warning, const char *rule, const char *path, const char *text)
+static void add(NoteList *n, bool warning, const char *path, const char *rule, const char *text)
 {
     n->errors += !warning;
     n->warnings += warning;
@@ -20,50 +20,47 @@ static void add(NoteList *n, bool warning, const char *rule, const char *path, c
         n->list = list;
         n->room = room;
     }
-    n->list[n->count++] = (Note){.rule = arena_text(&n->memory, rule, strlen(rule)),
-                                 .path = arena_text(&n->memory, path, strlen(path)),
+    n->list[n->count++] = (Note){.path = arena_text(&n->memory, path, strlen(path)),
+                                 .rule = arena_text(&n->memory, rule, strlen(rule)),
                                  .text = arena_text(&n->memory, text, strlen(text)),
                                  .warning = warning};
 }
 
-void note_bad(NoteList *n, const char *rule, const char *path, const char *format, ...)
+void note_bad(NoteList *n, const char *path, const char *rule, const char *format, ...)
 {
     char text[FAIL_TEXT_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    add(n, false, rule, path, text);
+    add(n, false, path, rule, text);
 }
 
-void note_warn(NoteList *n, const char *rule, const char *path, const char *format, ...)
+void note_warn(NoteList *n, const char *path, const char *rule, const char *format, ...)
 {
     char text[FAIL_TEXT_MAX];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    add(n, true, rule, path, text);
+    add(n, true, path, rule, text);
 }
 
-void note_fail(NoteList *n, const char *rule, const char *path)
+void note_fail(NoteList *n, const char *path, const char *rule)
 {
-    add(n, false, rule, path, fail_text());
+    add(n, false, path, rule, fail_text());
 }
 
 void note_join(NoteList *n, NoteList *from)
 {
     for (u32 i = 0; i < from->count; i++) {
         const Note *note = &from->list[i];
-        add(n, note->warning, note->rule, note->path, note->text);
+        add(n, note->warning, note->path, note->rule, note->text);
+        from->errors -= !note->warning;
+        from->warnings -= note->warning;
     }
-    u64 errors = 0, warnings = 0;
-    for (u32 i = 0; i < from->count; i++) {
-        errors += !from->list[i].warning;
-        warnings += from->list[i].warning;
-    }
-    n->errors += from->errors - errors;
-    n->warnings += from->warnings - warnings;
+    n->errors += from->errors; /* beyond its list */
+    n->warnings += from->warnings;
     note_free(from);
 }
 

@@ -1,5 +1,6 @@
 /*
- * note: what an operator's job found before it began: the rule, the path, the text.
+ * note: what a check, or an operator's job before it began, found: the path, the rule, the text;
+ * errors and warnings.
  *
  * Each task of a parallel look fills a list of its own; they are joined in the order of the
  * tasks. */
@@ -10,7 +11,7 @@
 #include "base/fail.h"
 
 typedef struct {
-    const char *rule, *path, *text;
+    const char *path, *rule, *text;
     bool warning;
 } Note;
 
@@ -25,13 +26,13 @@ typedef struct {
 #define NOTE_MAX 10000
 
 /* Adds a violation of a rule, or a warning; all texts are copied. */
-void note_bad(NoteList *n, const char *rule, const char *path, const char *format, ...)
+void note_bad(NoteList *n, const char *path, const char *rule, const char *format, ...)
     PRINTF(4, 5);
-void note_warn(NoteList *n, const char *rule, const char *path, const char *format, ...)
+void note_warn(NoteList *n, const char *path, const char *rule, const char *format, ...)
     PRINTF(4, 5);
 
 /* Adds this thread's last failure as a violation. */
-void note_fail(NoteList *n, const char *rule, const char *path);
+void note_fail(NoteList *n, const char *path, const char *rule);
 
 /* Adds all of `from`, in order, and frees it. */
 void note_join(NoteList *n, NoteList *from);

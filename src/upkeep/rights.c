@@ -21,7 +21,7 @@ static Err must_write(Survey *s, const char *path, const char *why)
     bool may = false;
     Err err = dir_may_write(path, &may);
     if (err == E_OK && !may)
-        note_bad(&s->notes, "rights", path, "this user may not write to it: %s", why);
+        note_bad(&s->notes, path, "rights", "this user may not write to it: %s", why);
     return err;
 }
 

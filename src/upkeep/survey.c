@@ -34,9 +34,9 @@ static void take_notes(Survey *s)
                         (n->weight == PLAIN_BREAKS &&
                          (strcmp(n->rule, "load") == 0 || strcmp(n->rule, "P-05") == 0));
         if (harmless)
-            note_warn(&s->notes, n->rule, n->path, "%s", n->text);
+            note_warn(&s->notes, n->path, n->rule, "%s", n->text);
         else
-            note_bad(&s->notes, n->rule, n->path, "%s", n->text);
+            note_bad(&s->notes, n->path, n->rule, "%s", n->text);
     }
 }
 
@@ -45,18 +45,18 @@ static void take_kind(Survey *s)
     const Plain *p = &s->plain;
     bool months = p->kind == PLAIN_MONTH || p->kind == PLAIN_YEAR;
     if (p->kind == PLAIN_FLAT)
-        note_bad(&s->notes, "V-20", p->path, "there is no partition: nothing to import");
+        note_bad(&s->notes, p->path, "V-20", "there is no partition: nothing to import");
     if (p->kind == PLAIN_LONG)
-        note_bad(&s->notes, "P-40", p->path,
+        note_bad(&s->notes, p->path, "P-40",
                  "partitioned by number: no rule makes dates of numbers; publish its rows instead");
     if (months && !s->options.first_days)
-        note_bad(&s->notes, "P-40", p->path,
+        note_bad(&s->notes, p->path, "P-40",
                  "partitioned by %s: parts are dates here; --rule first-day files each %s under "
                  "its first day",
                  plain_virtual(p->kind), plain_virtual(p->kind));
     for (u32 i = 0; i < p->segment_count; i++) {
         if (p->segments[i].store)
-            note_bad(&s->notes, "P-15", p->path, "object stores are not there yet: %s",
+            note_bad(&s->notes, p->path, "P-15", "object stores are not there yet: %s",
                      p->segments[i].path);
     }
 }
@@ -73,17 +73,17 @@ static void take_root(Survey *s)
     for (u32 i = 0; i < p->splayed_count; i++) {
         const PlainTable *t = &p->splayed[i];
         if (is_table(s, t->name))
-            note_bad(&s->notes, "P-21", t->path,
+            note_bad(&s->notes, t->path, "P-21",
                      "a table of this name stands beside the partitions: rename one of them");
         else
-            note_warn(&s->notes, "P-21", t->path,
+            note_warn(&s->notes, t->path, "P-21",
                       "a splayed table beside the partitions: it stays a file of kdb+, in "
                       "<hdb>/imported, and is not part of the managed database");
     }
     for (u32 i = 0; i < p->object_count; i++) {
         const PlainObject *o = &p->objects[i];
         if (strcmp(o->name, "sym") == 0) continue;
-        note_warn(&s->notes, "P-21", o->path,
+        note_warn(&s->notes, o->path, "P-21",
                   "%s beside the partitions: it stays a file of kdb+, in <hdb>/imported, and is "
                   "not part of the managed database",
                   o->form == PLAIN_SYMBOLS ? "a domain"
@@ -132,10 +132,10 @@ static void take_doubles(Survey *s)
         const PlainPart *x = &p->parts[i - 1], *y = &p->parts[i];
         const char *same = y->again ? same_table(x, y, &a) : NULL;
         if (same != NULL)
-            note_bad(&s->notes, "P-42", y->path,
+            note_bad(&s->notes, y->path, "P-42",
                      "table %s has the same rows as in %s: remove one of them", same, x->path);
         else if (y->again)
-            note_bad(&s->notes, "P-09", y->path,
+            note_bad(&s->notes, y->path, "P-09",
                      "%s stands in another segment too, %s: a part holds all of a date; join the "
                      "two into one folder first",
                      y->name, x->path);
@@ -152,17 +152,17 @@ static Err take_domain(Survey *s, Domain *d)
     Err err = dir_kind(path, true, &kind);
     if (err != E_OK || kind == DIR_ABSENT) return err;
     if (kind != DIR_FILE) {
-        note_bad(&s->notes, "P-07", path, "no file: the domain must be one");
+        note_bad(&s->notes, path, "P-07", "no file: the domain must be one");
         return E_OK;
     }
     err = domain_open(d, path, ~0ull);
     if (err != E_OK) {
-        note_fail(&s->notes, "P-18", path);
+        note_fail(&s->notes, path, "P-18");
         return err == E_MEMORY ? err : E_OK;
     }
     s->sym_size = d->size;
     if (d->zipped)
-        note_bad(&s->notes, "P-18", path,
+        note_bad(&s->notes, path, "P-18",
                  "the domain is compressed and cannot grow: write it uncompressed first");
     return E_OK;
 }
@@ -196,7 +196,7 @@ static void take_schemas(Survey *s)
         if (given == NULL) {
             Schema *made = make_schema(&s->memory, &s->plain.tables[i]);
             if (made->prtn < 0)
-                note_warn(&s->notes, "V-03", s->plain.tables[i].path,
+                note_warn(&s->notes, s->plain.tables[i].path, "V-03",
                           "table %s has no timestamp column: an assembly cannot have it, and an "
                           "import must keep it unlisted",
                           made->name);
@@ -223,7 +223,7 @@ static Err list_tables(const Work *w, SurveyPart *p, const PlainPart *part)
     const Survey *s = w->survey;
     Err err = plain_look(part, &p->memory, &look);
     if (err == E_MEMORY) return err;
-    if (err != E_OK) note_fail(&p->notes, "P-03", p->path);
+    if (err != E_OK) note_fail(&p->notes, p->path, "P-03");
     p->tables = arena_array(&p->memory, InspectTable, s->tables.count + look.table_count + 1);
     for (u32 i = 0; i < s->tables.count; i++) {
         InspectTable *t = &p->tables[p->table_count++];
@@ -237,7 +237,7 @@ static Err list_tables(const Work *w, SurveyPart *p, const PlainPart *part)
         p->tables[p->table_count++] = (InspectTable){.name = look.tables[k]};
     }
     for (u32 k = 0; k < look.foreign_count; k++)
-        note_bad(&p->notes, "P-06", dir_join(&p->memory, p->path, look.foreign[k], NULL),
+        note_bad(&p->notes, dir_join(&p->memory, p->path, look.foreign[k], NULL), "P-06",
                  "no table: nothing else may stand in a partition");
     return E_OK;
 }
@@ -274,7 +274,7 @@ static void take_days(Survey *s, SurveyPart *p, const PlainPart *part)
     i64 from = 0, to = 0;
     if (!plain_days(s->plain.kind, part->value, &from, &to)) return;
     if (from < -SURVEY_DAY_MAX || to > SURVEY_DAY_MAX) {
-        note_bad(&s->notes, "P-02", p->path, "no timestamp reaches this date");
+        note_bad(&s->notes, p->path, "P-02", "no timestamp reaches this date");
         return;
     }
     p->day = (i32)from;
@@ -358,17 +358,17 @@ static void tell_lacks(Survey *s, const Lacks *l)
         const Lack *k = &l->list[i];
         bool unlisted = strcmp(k->what, "unlisted") == 0;
         if (!unlisted)
-            note_warn(&s->notes, "P-17", k->path,
+            note_warn(&s->notes, k->path, "P-17",
                       "%s %s is missing here%s: it is filled with %s (%" PRIu64 " in all)", k->what,
                       k->name, k->count > 1 ? " and in other partitions" : "",
                       strcmp(k->what, "table") == 0 ? "an empty table" : "nulls", k->count);
         else if (s->options.keep_unlisted)
-            note_warn(&s->notes, "P-17", k->path,
+            note_warn(&s->notes, k->path, "P-17",
                       "table %s is not in the assembly: it is kept as it is, for kdb+ (%" PRIu64
                       " partitions)",
                       k->name, k->count);
         else
-            note_bad(&s->notes, "P-17", k->path,
+            note_bad(&s->notes, k->path, "P-17",
                      "table %s is not in the assembly (%" PRIu64
                      " partitions): add it, or keep it as it is with --keep-unlisted",
                      k->name, k->count);

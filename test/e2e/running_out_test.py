@@ -63,6 +63,26 @@ class World:
         """Rows that a query finds."""
         return len(self.s.query({"table": "trade"}))
 
+    def agrees(self):
+        """A query finds all that was acknowledged."""
+        return self.count() == len(self.model)
+
+    def worker(self, role="eoi"):
+        """The process of a worker, once it runs."""
+        return proc.wait_for(lambda: self.s.roles().get(role), "the worker")
+
+    def again(self):
+        """The system, to be started once more."""
+        self.s.up, self.s.env = None, {}
+        return self.s
+
+    def restart(self):
+        """Starts it, and all of it is in the history, once."""
+        with self.again():
+            self.judge()
+            self.s.check()
+            self.s.stop()
+
     def judge(self):
         """All of it is in the history, once."""
         self.s.hang_up()
@@ -127,7 +147,7 @@ def _():
             ballast.leave(40 << 20)     # below what is kept for commits
             time.sleep(1.1)             # the device is looked at once a second
             w.refused("full")
-            assert w.count() == len(w.model), "a query while publishing is refused"
+            assert w.agrees(), "a query while publishing is refused"
             assert w.s.http("POST", "/v1/publish/trade", b"time\n").status in (400, 507)
             r = w.s.http("GET", "/healthz")
             assert r.status == 200, r
@@ -136,7 +156,7 @@ def _():
             ballast.drop()
             time.sleep(1.1)
             w.publish()
-            assert w.count() == len(w.model)
+            assert w.agrees()
             w.judge()
             w.s.stop()
 
@@ -155,7 +175,7 @@ def _():
             wait_log(w.s, "event=eod.failed")
             assert w.s.sm().call(".silt.eodStatus", q.long(seq))["status"].data != b"completed"
             w.publish(100)              # publishing goes on
-            assert w.count() == len(w.model)
+            assert w.agrees()
             ballast.drop()
             proc.wait_for(lambda: w.s.sm().call(".silt.eodStatus", q.long(seq))["status"].data
                           == b"completed", "the day after room was made", 30)
@@ -171,8 +191,7 @@ def _():
                   env={"SILT_WORKER_HANG_MS": "1500"})
         with w.s:
             w.publish()
-            proc.wait_for(lambda: "eoi" in w.s.roles(), "the worker")
-            hung = w.s.roles()["eoi"]
+            hung = w.worker()
             os.kill(hung, signal.SIGSTOP)
             conn = q.connect("127.0.0.1", w.s.sm_port)
             asked = threading.Thread(target=end_interval, args=(conn,), daemon=True)
@@ -188,7 +207,7 @@ def _():
             wait_log(w.s, "event=eoi.early")
             proc.wait_for(lambda: w.s.status()["stream"]["logBytes"] < 3 << 20, "the log trimmed")
             w.publish()
-            assert w.count() == len(w.model)
+            assert w.agrees()
             w.judge()
             w.s.stop()
 
@@ -211,7 +230,7 @@ def _():
             proc.wait_for(lambda: w.s.status()["stream"]["logBytes"] < 3 << 20, "the log trimmed",
                           40)
             w.publish()
-            assert w.count() == len(w.model)
+            assert w.agrees()
             w.judge()
             w.s.stop()
 
@@ -229,14 +248,10 @@ def _():
                       if "event=worker.ended" in x]
             assert pauses == sorted(pauses) and pauses[-1] > pauses[0], pauses
             w.publish()
-            assert w.count() == len(w.model)
+            assert w.agrees()
             proc.wait_for(lambda: w.s.http("GET", "/readyz").status == 503, "not ready", 20)
             w.s.kill()
-        w.s.env = {}
-        w.s.up = None
-        with w.s:
-            w.judge()
-            w.s.stop()
+        w.restart()
 
 
 @tap.test("no descriptors left: open connections go on, jobs wait, then all is taken up")
@@ -245,7 +260,7 @@ def _():
         w = World(top)
         with w.s:
             w.publish()
-            proc.wait_for(lambda: "eoi" in w.s.roles(), "the worker")
+            w.worker()
             pid = w.s.roles()["sm"]
             have = len(os.listdir(f"/proc/{pid}/fd"))
             _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
@@ -265,7 +280,7 @@ def _():
             assert not asked.is_alive(), "the interval is not written"
             w.s.hang_up()
             w.publish()
-            assert w.count() == len(w.model)
+            assert w.agrees()
             w.judge()
             w.s.stop()
 
@@ -276,8 +291,7 @@ def _():
         w = World(top)
         with w.s:
             w.publish()
-            proc.wait_for(lambda: "eoi" in w.s.roles(), "the worker")
-            pid = w.s.roles()["eoi"]
+            pid = w.worker()
             with open(f"/proc/{pid}/statm") as f:
                 size = int(f.read().split()[0]) * 4096
             resource.prlimit(pid, resource.RLIMIT_AS, (size + (1 << 20), resource.RLIM_INFINITY))
@@ -287,7 +301,7 @@ def _():
             proc.wait_for(lambda: w.s.roles().get("eoi") not in (None, pid), "another worker", 30)
             assert "event=worker.ended" in log_of(w.s)
             w.s.eoi()
-            assert w.count() == len(w.model)
+            assert w.agrees()
             w.judge()
             w.s.stop()
 
@@ -306,7 +320,7 @@ def _():
             w.s.eod()
             w.publish()
             os.kill(da, signal.SIGCONT)
-            proc.wait_for(lambda: w.count() == len(w.model), "the reader to catch up")
+            proc.wait_for(lambda: w.agrees(), "the reader to catch up")
             w.judge()
             w.s.stop()
 
@@ -316,8 +330,7 @@ def _():
     with proc.workdir() as top:
         w = World(top)
         for i in range(6):
-            w.s.up = None
-            w.s.start()
+            w.again().start()
             try:
                 for _ in range(3):
                     w.publish(500)
@@ -332,11 +345,7 @@ def _():
                 conn.close()
             finally:
                 w.s.stop()              # asserts status 0 and no crash
-        w.s.up = None
-        with w.s:
-            w.judge()
-            w.s.check()
-            w.s.stop()
+        w.restart()
 
 
 @tap.test("a second manager ends with status 9; a stale lock does not matter")
@@ -353,10 +362,7 @@ def _():
             w.publish()
             w.s.kill()                  # the lock file stays, with the process's number
         assert os.path.exists(os.path.join(w.s.idb, "lock"))
-        w.s.up = None
-        with w.s:
-            w.judge()
-            w.s.stop()
+        w.restart()
 
 
 @tap.test("a store that is not mounted: status 3, and nothing is begun on the empty mount point")
@@ -382,10 +388,7 @@ def _():
                 os.unlink(os.path.join(base, "lock"))
             os.rmdir(base)
             os.rename(base + ".away", base)
-            w.s.up = None
-            with w.s:
-                w.judge()
-                w.s.stop()
+            w.restart()
 
 
 @tap.test("folders without permission: status 4, and nothing is lost")
@@ -399,10 +402,7 @@ def _():
         done = proc.run(["sm", w.s.assembly.path], {"SILT_FAULT": "error:1+:EACCES"}, top, timeout=30)
         assert done.returncode == 4, done
         assert b"event=sm.failed" in done.stderr, done.stderr
-        w.s.up = None
-        with w.s:
-            w.judge()
-            w.s.stop()
+        w.restart()
 
 
 def end_interval(conn):
@@ -425,14 +425,12 @@ def _():
                 wait_log(w.s, "event=worker.ended")     # in the midst of it
                 before = w.s.status()
                 w.s.kill()
-                w.s.up = None
-                w.s.start(env={"SILT_NOW_OFFSET_NS": str(leap)})
+                w.again().start(env={"SILT_NOW_OFFSET_NS": str(leap)})
                 w.publish(start=now_ns() + leap)    # later than its clock, they were set aside
                 w.s.eoi()
                 w.s.sm().call(".silt.eod")
                 w.s.kill()
-                w.s.up = None
-                w.s.start()
+                w.again().start()
                 w.publish()
                 w.judge()
                 after = w.s.status()

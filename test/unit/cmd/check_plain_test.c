@@ -19,27 +19,27 @@ static void make(CheckKit *k)
         dir_rename(check_kit_path(k, "hdb/data/2024.08.21/2"), check_kit_path(k, "db/2024.08.21")));
 }
 
-static bool found(const Findings *f, const char *rule, const char *file, bool warning)
+static bool found(const NoteList *f, const char *rule, const char *file, bool warning)
 {
     for (u32 i = 0; i < f->count; i++)
         if (strcmp(f->list[i].rule, rule) == 0 && f->list[i].warning == warning &&
-            str_ends(str_of(f->list[i].file), str_of(file)))
+            str_ends(str_of(f->list[i].path), str_of(file)))
             return true;
     for (u32 i = 0; i < f->count; i++)
-        fprintf(stderr, "%s: %s: %s\n", f->list[i].file, f->list[i].rule, f->list[i].text);
+        fprintf(stderr, "%s: %s: %s\n", f->list[i].path, f->list[i].rule, f->list[i].text);
     return false;
 }
 
 static void expect(void (*damage)(CheckKit *k), const char *rule, const char *file, bool warning)
 {
     CheckKit k;
-    Findings f = {0};
+    NoteList f = {0};
     CheckPlainCounts counts;
     make(&k);
     damage(&k);
     TOOL_OK(check_plain(check_kit_path(&k, "db"), &f, &counts));
     assert_true(found(&f, rule, file, warning));
-    findings_free(&f);
+    note_free(&f);
     check_kit_end(&k);
 }
 
@@ -47,7 +47,7 @@ static void sound_databases_have_no_findings(void **state)
 {
     (void)state;
     CheckKit k;
-    Findings f = {0};
+    NoteList f = {0};
     CheckPlainCounts counts;
     make(&k);
     TOOL_OK(check_plain(check_kit_path(&k, "db"), &f, &counts));
@@ -65,7 +65,7 @@ static void sound_databases_have_no_findings(void **state)
     TOOL_OK(dir_make_all(check_kit_path(&k, "empty")));
     TOOL_OK(check_plain(check_kit_path(&k, "empty"), &f, &counts));
     assert_int_equal(f.count, 0);
-    findings_free(&f);
+    note_free(&f);
     check_kit_end(&k);
 }
 
@@ -73,7 +73,7 @@ static void segmented_database(void **state)
 {
     (void)state;
     CheckKit k;
-    Findings f = {0};
+    NoteList f = {0};
     CheckPlainCounts counts;
     make(&k);
     TOOL_OK(dir_make_all(check_kit_path(&k, "one")));
@@ -92,7 +92,7 @@ static void segmented_database(void **state)
     assert_true(found(&f, "P-06", "one/README", false));
     assert_true(found(&f, "load", "db/par.txt", false));
     assert_true(found(&f, "P-04", "nosuch", false));
-    findings_free(&f);
+    note_free(&f);
     check_kit_end(&k);
 }
 
@@ -114,7 +114,7 @@ static void rows_in_two_segments_are_found(void **state)
 {
     (void)state;
     CheckKit k;
-    Findings f = {0};
+    NoteList f = {0};
     CheckPlainCounts counts;
     make(&k);
     TOOL_OK(dir_make_all(check_kit_path(&k, "one")));
@@ -132,7 +132,7 @@ static void rows_in_two_segments_are_found(void **state)
     assert_true(found(&f, "P-05", "three", false));
     assert_int_equal(f.errors, 2);
     assert_int_equal(counts.parts, 4);
-    findings_free(&f);
+    note_free(&f);
     check_kit_end(&k);
 }
 

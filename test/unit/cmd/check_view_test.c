@@ -22,7 +22,7 @@ static void run(CheckKit *k, CheckView *c, bool with_schema)
     TOOL_OK(check_stray(c));
 }
 
-static void print_findings(const Findings *f)
+static void print_findings(const NoteList *f)
 {
     Buf b = {0};
     TOOL_OK(findings_write(f, false, &b));
@@ -31,11 +31,11 @@ static void print_findings(const Findings *f)
 }
 
 /* Whether there is a finding with this rule about a file whose path ends so. */
-static bool found(const Findings *f, const char *rule, const char *file, bool warning)
+static bool found(const NoteList *f, const char *rule, const char *file, bool warning)
 {
     for (u32 i = 0; i < f->count; i++)
         if (strcmp(f->list[i].rule, rule) == 0 && f->list[i].warning == warning &&
-            str_ends(str_of(f->list[i].file), str_of(file)))
+            str_ends(str_of(f->list[i].path), str_of(file)))
             return true;
     print_findings(f);
     return false;

@@ -9,15 +9,15 @@
 static void joined_in_order_and_printed(void **state)
 {
     (void)state;
-    Findings a = {0}, b = {0};
+    NoteList a = {0}, b = {0};
     Buf out = {0};
-    findings_bad(&a, "/x", "rows", "%d rows", 3);
-    findings_warn(&b, "/y \"q\"", "stray", "nobody");
+    note_bad(&a, "/x", "rows", "%d rows", 3);
+    note_warn(&b, "/y \"q\"", "stray", "nobody");
     assert_int_equal(fail_at(E_CORRUPT, "f.c", 1, "/z: is broken"), E_CORRUPT);
     findings_fail(&b, "/z", "column", E_CORRUPT);
     assert_int_equal(fail_at(E_UNSUPPORTED, "f.c", 1, "compressed"), E_UNSUPPORTED);
     findings_fail(&b, "/z", "column", E_UNSUPPORTED);
-    findings_join(&a, &b);
+    note_join(&a, &b);
     assert_int_equal(b.count, 0);
     assert_int_equal(a.errors, 2);
     assert_int_equal(a.warnings, 2);
@@ -32,26 +32,26 @@ static void joined_in_order_and_printed(void **state)
         buf_str(&out),
         "{\"file\":\"/y \\\"q\\\"\",\"rule\":\"stray\",\"text\":\"nobody\",\"warning\":true}\n"));
     buf_free(&out);
-    findings_free(&a);
-    findings_free(&a);
+    note_free(&a);
+    note_free(&a);
 }
 
 static void beyond_the_bound_they_are_counted(void **state)
 {
     (void)state;
-    Findings a = {0}, b = {0};
+    NoteList a = {0}, b = {0};
     Buf out = {0};
-    for (u32 i = 0; i < FINDINGS_MAX + 5; i++)
-        findings_bad(&a, "/x", "rows", "%u", i);
-    findings_warn(&b, "/y", "stray", "one more");
-    findings_join(&a, &b);
-    assert_int_equal(a.count, FINDINGS_MAX);
-    assert_int_equal(a.errors, FINDINGS_MAX + 5);
+    for (u32 i = 0; i < NOTE_MAX + 5; i++)
+        note_bad(&a, "/x", "rows", "%u", i);
+    note_warn(&b, "/y", "stray", "one more");
+    note_join(&a, &b);
+    assert_int_equal(a.count, NOTE_MAX);
+    assert_int_equal(a.errors, NOTE_MAX + 5);
     assert_int_equal(a.warnings, 1);
     TOOL_OK(findings_write(&a, false, &out));
     assert_non_null(strstr(buf_str(&out), "\n6 more\n"));
     buf_free(&out);
-    findings_free(&a);
+    note_free(&a);
 }
 
 static int show(int argc, char **argv)

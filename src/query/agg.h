@@ -62,6 +62,17 @@ typedef struct {
     bool real;       /* its lane is f64 */
 } Agg;
 
+/* Kinds of aggregations: spreads, weighted ones, and those that keep a row. */
+static inline bool agg_is_spread(AggKind k)
+{
+    return k == AGG_DEV || k == AGG_VAR || k == AGG_SDEV || k == AGG_SVAR || k == AGG_COR ||
+           k == AGG_COV || k == AGG_SCOV;
+}
+
+static inline bool agg_is_weighted(AggKind k) { return k == AGG_WAVG || k == AGG_WSUM; }
+
+static inline bool agg_is_end(AggKind k) { return k == AGG_FIRST || k == AGG_LAST; }
+
 /* Rows of one group that stand together. */
 typedef struct {
     u64 from, to;
@@ -111,14 +122,7 @@ MUST_USE Err agg_rows(const Agg *a, const Plan *p, const ScanPiece *piece, const
 /* Adds a later state to an earlier one. What `from` owns is moved or freed. */
 MUST_USE Err agg_merge(const Agg *a, AggState *to, AggState *from);
 
-/* Copies what a state borrows from a part into the arena, before the part is closed and before
- * end.list of a late one is read. */
-MUST_USE Err agg_keep(const Agg *a, const Names *names, AggState *s, Arena *arena);
-
 /* What `count` states say, as elements of the result's type (not for lists). */
 void agg_finish(const Agg *a, const AggState *s, u64 count, void *data);
-
-/* Frees what a state owns. */
-void agg_free(const Agg *a, AggState *s);
 
 #endif

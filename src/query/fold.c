@@ -10,6 +10,7 @@
 #include "query/fold.h"
 
 #include "base/bounds.h"
+#include "query/agg_value.h"
 #include "query/sieve.h"
 
 #include <stdlib.h>
@@ -46,7 +47,7 @@ void fold_free(Fold *f)
 {
     for (u32 i = 0; f->states != NULL && f->aggs != NULL && i < f->agg_count; i++) {
         for (u32 g = 0; f->aggs[i].kind == AGG_DISTINCT && g < f->started; g++)
-            agg_free(&f->aggs[i], &f->states[i][g]);
+            agg_value_free(&f->aggs[i], &f->states[i][g]);
         free(f->states[i]);
     }
     free(f->states);
@@ -249,7 +250,7 @@ Err fold_keep(Fold *f, Arena *a)
     for (u32 i = 0; i < f->agg_count; i++) {
         if (f->aggs[i].type < QT_NESTED) continue;
         for (u32 g = 0; g < f->started; g++)
-            TRY(agg_keep(&f->aggs[i], f->plan->names, &f->states[i][g], a));
+            TRY(agg_value_keep(&f->aggs[i], f->plan->names, &f->states[i][g], a));
     }
 done:
     return err;

@@ -17,6 +17,7 @@
 #include "os/pool.h"
 #include "q/sort.h"
 #include "q/symbol.h"
+#include "query/agg_value.h"
 
 #include <stdlib.h>
 
@@ -562,7 +563,7 @@ static Err list_column(Result *r, const Agg *a, AggState *states, u64 count, Vec
     Err err = E_OK;
     void *place;
     for (u64 i = 0; i < count; i++) {
-        if (states[i].end.late) TRY(agg_keep(a, r->plan->names, &states[i], r->plan->arena));
+        if (states[i].end.late) TRY(agg_value_keep(a, r->plan->names, &states[i], r->plan->arena));
     }
     u32 width = type_nested_width(a->type);
     TRY(allocate(r, count + 1, sizeof(u64), &place));

@@ -3,7 +3,7 @@
  * pass over all rows; and the edges of each function.
  */
 #include "kit.h"
-#include "query/agg.h"
+#include "query/agg_value.h"
 
 #include <math.h>
 
@@ -84,7 +84,7 @@ static AggState split(Bench *b, const Agg *a, Prng *p)
             break;
         }
         KIT_OK(agg_merge(a, &total, &s[1]));
-        agg_free(a, &s[1]);
+        agg_value_free(a, &s[1]);
     }
     return total;
 }
@@ -149,9 +149,9 @@ static void splits_change_nothing(void **state)
             for (u32 i = 0; i < 5; i++) {
                 AggState y = split(&b, &a, &p);
                 compare(&a, &x, &y);
-                agg_free(&a, &y);
+                agg_value_free(&a, &y);
             }
-            agg_free(&a, &x);
+            agg_value_free(&a, &x);
         }
     }
     close_bench(&b);

@@ -129,8 +129,9 @@ static Err look(Walk *w)
 {
     Err err = E_OK;
     View *v = NULL;
-    const Scrub *s = &w->state;
+    Scrub *s = &w->state;
     i64 now = now_wall(), period = w->job->period_ns;
+    if (s->began > now) s->began = now; /* the clock went back: the pass does not wait for it */
     bool between = s->pass == 0 || s->began == 0;
     if (between && w->began != 0 && now_mono() - w->began < period) return E_OK;
     err = view_open(w->job->cache, true, &v);

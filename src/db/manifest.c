@@ -399,7 +399,7 @@ static Err read_table(Lines *l, Arena *a, bool late, PartTable *t)
     TRY(lines_i64(l, 4, &t->time_max));
     TRY(lines_hex(l, 5, 16, &t->schema_hash));
     t->name = name;
-    if (!str_name_ok(str_of(name), false)) {
+    if (!str_name_ok(str_of(name), true)) {
         err = lines_bad(l, "not the name of a table");
         goto done;
     }

@@ -162,7 +162,7 @@ static bool is_name(const char *name)
 {
     const char *slash = strchr(name, '/');
     if (slash == NULL || slash == name || strchr(slash + 1, '/') != NULL) return false;
-    return str_name_ok((Str){name, (u64)(slash - name)}, false) && slash[1] != 0 &&
+    return str_name_ok((Str){name, (u64)(slash - name)}, true) && slash[1] != 0 &&
            strcmp(slash + 1, ".") != 0 && strcmp(slash + 1, "..") != 0;
 }
 

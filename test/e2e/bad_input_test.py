@@ -805,5 +805,23 @@ def _():
                 subprocess.run(["umount", "-l", seen], check=False)
 
 
+@tap.test("a table whose name begins with an underscore is written down like any other")
+def _():
+    with proc.workdir() as top:
+        feed, model = trades.Trades(4), Model(trades.COLUMNS, "time")
+        with System(top, "0D12:00:00", tables={"_trade": trades.spec()}) as s:
+            for step in (s.eod, s.eoi, lambda: None):
+                c = feed.columns(50, now_ns())
+                s.publish("_trade", trades.table(c))
+                model.add_columns(*c)
+                step()
+            model.check_answer({}, s.query({"table": "_trade"}))
+            s.kill()
+            s.start()
+            model.check_answer({}, s.query({"table": "_trade"}))
+            s.check()
+            s.stop()
+
+
 if __name__ == "__main__":
     tap.run()

@@ -134,6 +134,22 @@ def _():
             s.stop()
 
 
+@tap.test("a clock that went back does not stop the scrub")
+def _():
+    with proc.workdir() as top:
+        feed, model = trades.Trades(9), Model(trades.COLUMNS, "time")
+        s = System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "1s"})
+        passes = lambda: s.status()["scrub"]["pass"]
+        with s.start(env={"SILT_NOW_OFFSET_NS": str(30 * 86400 * 10**9)}):
+            fill(s, feed, model, "eoi")
+            proc.wait_for(lambda: passes() > 0, "a pass")
+            s.stop()
+        with s.start():
+            before = passes()
+            proc.wait_for(lambda: passes() > before + 1, "another pass")
+            s.stop()
+
+
 @tap.test("a day job refuses a damaged source, names it, keeps it; restored, the day is written")
 def _():
     with proc.workdir() as top:

@@ -222,6 +222,21 @@ static void senseless_sidecars_are_refused(void **state)
     }
 }
 
+/* Tables may begin with an underscore. */
+static void names_of_tables(void **state)
+{
+    (void)state;
+    Buf b = {0};
+    SumList l = {0};
+    u32 crc = 0;
+    KIT_OK(buf_text(&b, "siltstone-sums 1\nfile _trade/price 5 00000000\n"));
+    KIT_OK(buf_format(&b, "end %08x\n", crc_32c(0, b.data, b.size)));
+    KIT_OK(sidecar_parse((Str){(char *)b.data, b.size}, &l, &crc));
+    assert_int_equal(l.count, 1);
+    sum_list_free(&l);
+    buf_free(&b);
+}
+
 static void names_of_sidecars(void **state)
 {
     (void)state;
@@ -243,6 +258,7 @@ int main(void)
         cmocka_unit_test(every_changed_bit_of_a_sidecar_is_noticed),
         cmocka_unit_test(a_sidecar_that_cannot_be_read_is_damage),
         cmocka_unit_test(senseless_sidecars_are_refused),
+        cmocka_unit_test(names_of_tables),
         cmocka_unit_test(names_of_sidecars),
     };
     return cmocka_run_group_tests_name("sidecar", tests, NULL, NULL);

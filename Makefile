@@ -5,6 +5,7 @@
 #   make unit       unit tests only; ROOMS="base os q" limits them     analyze
 #   make crash      every crash point (hours); power, e2e-big: other long tests
 #   make crashpoints  a sample, from outside; JOBS="eoi eod import"; all: CRASH_ALL=1 (days)
+#   make blockcrash power cuts under ext4, xfs, btrfs in a User-Mode Linux; JOBS="eoi eod" (an hour)
 #   make sim        the simulated system; SEEDS=from..to, SIM_SECONDS, SIM_JOBS
 #   make check      tests, linters, both compilers, sanitizers CC = gcc (default) | clang-14
 #   make fuzz       builds the fuzzers and runs each for FUZZ_SECONDS, if given
@@ -96,7 +97,7 @@ SILT := $(if $(MAIN),$(O)/silt)
 
 # ---- build
 
-.PHONY: all deps build test unit tests crash power crashpoints sim e2e-big check lint tidy format-check clang-tidy cppcheck analyze \
+.PHONY: all deps build test unit tests crash power crashpoints blockcrash sim e2e-big check lint tidy format-check clang-tidy cppcheck analyze \
         compilers sanitize demo bench bench-programs fuzz objects install format clean
 .SUFFIXES:
 .SECONDARY:
@@ -197,6 +198,9 @@ sim: $(SIM_PROGRAM)
 
 crashpoints: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) test/crash/outside.sh $(JOBS)
+
+blockcrash: $(SILT)
+	$(Q)SILT=$(abspath $(SILT)) test/crash/block.sh $(JOBS)
 
 e2e-big: $(SILT)
 	$(Q)SILT=$(abspath $(SILT)) SILT_BIG=1 python3 test/e2e/volume_test.py

@@ -320,7 +320,8 @@ def run_point(top, prepared, past, fault, role):
 
 
 def count_points(top, prepared, role, work=job):
-    """The number of changes that a role makes in a job when nothing fails."""
+    """The number of changes that a role makes in a job when nothing fails; one that had not begun
+    when the job was over makes none."""
     folder, path = os.path.join(top, f"count-{role}"), os.path.join(top, f"count-{role}.txt")
     if prepared:
         copy(prepared, folder)
@@ -333,5 +334,7 @@ def count_points(top, prepared, role, work=job):
         assert run.p.terminate() == 0, run.p.tail()
     finally:
         run.stop()
+    if not os.path.exists(path):
+        return 0
     with open(path) as f:
         return int(f.read())

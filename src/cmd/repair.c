@@ -21,6 +21,7 @@
 #include "cmd/options.h"
 #include "cmd/repair_stream.h"
 #include "cmd/talk.h"
+#include "cmd/worker.h"
 #include "db/publish.h"
 #include "db/sumup.h"
 #include "os/dir.h"
@@ -53,6 +54,7 @@ static Err open_database(Repair *r)
     root_init(&r->root, r->config.name, r->config.idb->base, r->config.hdb->base,
               r->config.source->log_path, r->config.date_tiers, r->config.date_tier_count);
     TRY(root_claim(&r->root));
+    TRY(worker_wait(&r->root));
     view_cache_init(&r->cache, &r->root);
     r->open = true;
     TRY(publish_open(&r->publish, &r->root, &r->cache, &removed));

@@ -24,14 +24,14 @@
 #include "cmd/signals.h"
 #include "cmd/status.h"
 #include "cmd/watch.h"
+#include "cmd/worker.h"
 #include "os/dir.h"
 #include "os/fault.h"
 #include "os/now.h"
 #include "os/proc.h"
 
-#define SM_WORKERS_WAIT_MS 10000
-#define SM_DELAY_LAST_MS   10000
-#define SM_STEADY_NS       30000000000LL /* a child that lived so long starts again without pause */
+#define SM_DELAY_LAST_MS 10000
+#define SM_STEADY_NS     30000000000LL /* a child that lived so long starts again without pause */
 
 static const char *const SM_NAMES[SM_WORKERS] = {"eoi", "eod", "dbm", "scrub"};
 
@@ -151,26 +151,6 @@ static void on_signal(void *arg, int signo)
 
 static void conn_closed(void *ctx, void *conn) { status_closed(ctx, conn); }
 
-/* Waits until no worker of an earlier manager runs: they end with it, but not in the same instant,
- * and recovery removes what they stage. */
-static Err wait_for_workers(const Sm *sm)
-{
-    Err err = E_OK;
-    Arena a = {0};
-    const char *stage = dir_join(&a, sm->root.idb, "stage", NULL);
-    for (u32 tries = 0; tries < SM_WORKERS_WAIT_MS / 10; tries++) {
-        int lock = -1;
-        err = dir_lock(stage, true, &lock);
-        dir_unlock(&lock);
-        if (err != E_BUSY) break;
-        now_sleep_ms(10);
-    }
-    arena_free(&a);
-    if (err == E_NOT_FOUND) return E_OK; /* the first start */
-    return err == E_BUSY ? fail(E_BUSY, "%s: workers of an earlier manager still run", sm->root.idb)
-                         : err;
-}
-
 /* Opens everything, in order. */
 static Err start(Sm *sm)
 {
@@ -181,7 +161,7 @@ static Err start(Sm *sm)
     root_init(&sm->root, sm->config.name, sm->config.idb->base, sm->config.hdb->base,
               sm->config.source->log_path, sm->config.date_tiers, sm->config.date_tier_count);
     TRY(root_claim(&sm->root));
-    TRY(wait_for_workers(sm));
+    TRY(worker_wait(&sm->root));
     view_cache_init(&sm->cache, &sm->root);
     TRY(publish_open(&sm->publish, &sm->root, &sm->cache, &removed));
     View *v = sm->publish.current;

@@ -38,6 +38,7 @@
 #define WORKER_CALL_MS    120000
 #define WORKER_CONNECT_MS 10000
 #define WORKER_RETRY_MS   1000
+#define WORKER_WAIT_MS    10000
 #define WORKER_DAMAGE_MS  5000
 #define WORKER_STAGES_MAX 100000 /* names in <idb>/stage and spill */
 #define WORKER_LARGE                                                                               \
@@ -410,6 +411,24 @@ static Err run_scrub(Worker *w)
 {
     WorkerScrub job = {&w->root, &w->cache, w->config.scrub_ns, report_sums, w};
     return worker_scrub(&job);
+}
+
+Err worker_wait(const Root *r)
+{
+    Err err = E_OK;
+    Arena a = {0};
+    const char *stage = dir_join(&a, r->idb, "stage", NULL);
+    for (u32 tries = 0; tries < WORKER_WAIT_MS / 10; tries++) {
+        int lock = -1;
+        err = dir_lock(stage, true, &lock);
+        dir_unlock(&lock);
+        if (err != E_BUSY) break;
+        now_sleep_ms(10);
+    }
+    arena_free(&a);
+    if (err == E_NOT_FOUND) return E_OK; /* the first start */
+    return err == E_BUSY ? fail(E_BUSY, "%s: workers of an earlier manager still run", r->idb)
+                         : err;
 }
 
 int worker_main(int argc, char **argv)

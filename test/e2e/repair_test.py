@@ -2,6 +2,7 @@
 """silt repair: a damaged partition gets a new version, of its whole files and of copies that have
 exactly the checksums it was written with: from a backup, or for an interval from the stream while it
 still holds the rows. Nothing is changed in place, and what cannot be rebuilt is refused by name."""
+import fcntl
 import os
 import random
 import shutil
@@ -129,6 +130,20 @@ def _():
         assert "takes its place" in repair(s, day, "--accept")
         whole(s, model)
         repair(s, "1999.01.01", status=3)
+
+
+@tap.test("a repair does not begin while workers of a manager that was killed still run")
+def _():
+    with proc.workdir() as top:
+        s, model = make(top, "eod", None)
+        s.kill()
+        day = largest(s, "date")
+        fd = os.open(os.path.join(s.idb, "stage"), os.O_RDONLY)
+        fcntl.flock(fd, fcntl.LOCK_SH)          # as a worker does for all its life
+        assert "still run" in repair(s, day, status=9)
+        os.close(fd)
+        assert "every byte is what was written" in repair(s, day)
+        whole(s, model)
 
 
 @tap.test("killed anywhere, a repair has happened or has not")

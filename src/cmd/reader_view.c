@@ -22,7 +22,8 @@
 #define STALE_NS     1000000000LL
 #define LOOK_NS      100000000LL
 #define FOLLOW_TRIES 100
-#define FOLLOW_MS    100
+#define WAIT_TRIES   600
+#define WAIT_MS      100
 
 void reader_view_release(ReaderDomain *d)
 {
@@ -165,38 +166,50 @@ static Err fall_back(Reader *r, Err err, u64 number)
     return fail(err, "%s; no older view can be opened", text);
 }
 
+/* Whether to go on waiting for what the manager makes, for a tenth of a second each time: for ever
+ * as long as somebody is there who started this process, else for a minute. `why` is told once. */
+static bool waits(u32 *tries, const char *why)
+{
+    if (*tries == 0) log_event(LOG_INFO, "da.waiting", "%s", why);
+    if (proc_parent() == 1 && *tries > WAIT_TRIES) return false;
+    ++*tries;
+    now_sleep_ms(WAIT_MS);
+    return true;
+}
+
 /* A reader may be started before its manager. */
 Err reader_view_start(Reader *r)
 {
     u64 number = 0;
+    char text[FAIL_TEXT_MAX];
     r->cache.forget = forget;
     r->cache.forget_arg = r;
-    for (u32 tries = 0;; tries++) {
+    for (u32 tries = 0;;) {
         Err err = view_current(&r->root, &number);
         if (err != E_OK && err != E_NOT_FOUND) return err;
         if (err == E_OK && number > 0) {
             err = reload(r);
             return is_of_view(err) ? fall_back(r, err, number) : err;
         }
-        if (tries == 0)
-            log_event(LOG_INFO, "da.waiting", "%s/current is not there yet", r->root.idb);
-        if (proc_parent() == 1 && tries > 600)
-            return fail(E_TIMEOUT, "%s/current did not appear", r->root.idb);
-        now_sleep_ms(100);
+        snprintf(text, sizeof text, "%s/current is not there yet", r->root.idb);
+        if (!waits(&tries, text)) return fail(E_TIMEOUT, "%s", text);
     }
 }
 
-/* The view may be replaced and its log trimmed before the stream is open, so it is tried anew. The
- * log of a view that was fallen back to does not come again. */
+/* The view may be replaced and its log trimmed before the stream is open, so it is tried anew; and
+ * after a power cut the stream is there only when its writer has begun. The log of a view that was
+ * fallen back to does not come again. */
 Err reader_view_follow(Reader *r)
 {
     Err err = E_OK;
     char text[FAIL_TEXT_MAX];
-    for (u32 tries = 0; tries < FOLLOW_TRIES; tries++) {
+    for (u32 tries = 0, absent = 0;;) {
         err = tail_open(&r->tail, r->root.wal, r->view->watermark);
         if (err != E_CORRUPT && err != E_NOT_FOUND) break;
         snprintf(text, sizeof text, "%s", fail_text());
-        now_sleep_ms(FOLLOW_MS);
+        if (err == E_NOT_FOUND && !waits(&absent, text)) return fail(E_TIMEOUT, "%s", text);
+        if (err == E_CORRUPT && ++tries == FOLLOW_TRIES) return fail(err, "%s", text);
+        if (err == E_CORRUPT) now_sleep_ms(WAIT_MS);
         Err again = reload(r);
         if (again == E_OK) r->stale.err = E_OK;
         if (again == E_OK || (r->stale.err != E_OK && err == E_NOT_FOUND)) continue;

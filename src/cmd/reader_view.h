@@ -10,8 +10,8 @@
  * older one that is not, and r->stale says why. Fails with the reason when there is none. */
 MUST_USE Err reader_view_start(Reader *r);
 
-/* Begins to follow the stream from the open view's watermark. Fails when the log no longer reaches
- * back so far, or the stream's writer has not begun for ten seconds. */
+/* Begins to follow the stream from the open view's watermark. Waits for the stream's
+ * writer. Fails when the log no longer reaches back so far. */
 MUST_USE Err reader_view_follow(Reader *r);
 
 /* Whether there is a newer view than the open one, or one cannot tell: then opening it says why. */

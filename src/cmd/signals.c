@@ -609,12 +609,13 @@ static Err recover_record(Sm *sm, const WalRecord *r, bool *rows)
     }
     *rows = false;
     sm->eoi_next = MAX(sm->eoi_next, s.seq + 1);
-    if (s.end > sm->schedule.start) sm->schedule.start = s.end;
+    /* Whatever the clock says now, or said when the first record came: the next one begins here. */
+    sm->schedule.start = s.end;
     if (s.eod == 0) goto done;
     sm->eod_next = MAX(sm->eod_next, s.eod + 1);
     add_request(sm, s.eod, s.seq, s.day, SM_PENDING);
-    i64 closed = (i64)temporal_day_of(s.end - sm->settings.snap_ns) * TEMPORAL_DAY_NS;
-    if (!s.partial && closed > sm->schedule.day_end) sm->schedule.day_end = closed;
+    if (!s.partial)
+        sm->schedule.day_end = (i64)temporal_day_of(s.end - sm->settings.snap_ns) * TEMPORAL_DAY_NS;
 done:
     return err;
 }

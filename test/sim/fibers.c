@@ -261,6 +261,7 @@ static bool runnable(const Fiber *f)
 
 static void move_clock(i64 to)
 {
+    if (to < machine.mono) abort(); /* the wall clock may go back, this one never */
     machine.wall += to - machine.mono;
     machine.mono = to;
     machine.wall_max = MAX(machine.wall_max, machine.wall);

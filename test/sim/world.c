@@ -281,6 +281,15 @@ static u64 some_change(void)
     return 1 + below(most[below(COUNT_OF(most))]);
 }
 
+/* Some seconds before `left` from now, or no time at all; two draws, so that seeds mean what they
+ * meant. */
+static i64 shortly_before(i64 left)
+{
+    i64 wait = left - (i64)below(20) * SECOND_NS;
+    if (wait > 0) wait = left - (i64)below(20) * SECOND_NS;
+    return MAX(0, wait);
+}
+
 /* To a moment of interest. */
 static void do_time(void)
 {
@@ -289,7 +298,7 @@ static void do_time(void)
     switch (below(8)) {
     case 0: fibers_sleep_all((i64)below(90) * SECOND_NS); break;
     case 1: fibers_sleep_all(midnight - now + (i64)below(20 * 60) * SECOND_NS); break;
-    case 2: fibers_sleep_all(MAX(0, midnight - now - (i64)below(20) * SECOND_NS)); break;
+    case 2: fibers_sleep_all(shortly_before(midnight - now)); break;
     case 3: fibers_sleep_all((i64)below(30) * 3600 * SECOND_NS); break;
     default: fibers_sleep_all(boundary - now + (i64)below(3000) * 1000000); break;
     }

@@ -27,11 +27,11 @@ here=$PWD/test/crash
 # The job in words for a shell, and what judges a tree; further arguments are the checker's.
 check() {
     if [ "$job" = import ]; then
-        python3 "$tool" --root "$top/root" --init "$top/prepared" --cwd "$top" --allow-abort \
+        python3 "$tool" --root "$top/root" --init "$top/prepared" --cwd "$top" --allow-abort --timeout 120 \
             --cmd "$step $work $top $top/root" --recover "$step recover $top $top/root" \
             --verify "$step verify $top $top/root" --detect "$step detect $top $top/root" "$@"
     else
-        python3 "$tool" --root "$top/root" --init "$top/prepared" --cwd "$top" --allow-abort \
+        python3 "$tool" --root "$top/root" --init "$top/prepared" --cwd "$top" --allow-abort --timeout 120 \
             --cmd "$step $work $top/root" --reader "$step ruins $top/root" \
             --recover "$step recover $top/root" --verify "$step verify $top/root" \
             --detect "$step detect $top/root" "$@"

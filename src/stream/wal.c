@@ -48,7 +48,7 @@
 #define WAL_PAGE          4096
 #define WAL_FILES_MAX     (1ull << 20)
 #define WAL_FILE_SIZE     (64ull << 20)
-#define WAL_FILE_SIZE_MIN (1ull << 20)
+#define WAL_FILE_SIZE_MIN (8ull << 10)
 #define WAL_FILE_SIZE_TOP (16ull << 30) /* so that a group's size fits the record's last field */
 #define WAL_RESERVE       (64ull << 20)
 #define WAL_FILE_FIRST    (4ull << 20) /* bytes of the first file of a life: a start costs little */
@@ -465,7 +465,7 @@ static Err set_options(Wal *w, const WalOptions *o)
     if (!p->file_size) p->file_size = WAL_FILE_SIZE;
     if (!p->reserve) p->reserve = WAL_RESERVE;
     if (p->file_size < WAL_FILE_SIZE_MIN || p->file_size > WAL_FILE_SIZE_TOP)
-        return fail(E_USAGE, "log %s: a log file of %llu bytes: allowed are 1 MiB to 16 GiB",
+        return fail(E_USAGE, "log %s: a log file of %llu bytes: allowed are 8 KiB to 16 GiB",
                     w->path, (unsigned long long)p->file_size);
     p->file_size = round_up(p->file_size, WAL_PAGE);
     return E_OK;

@@ -61,7 +61,7 @@ typedef struct {
 typedef struct Wal Wal;
 
 typedef struct {
-    u64 file_size; /* bytes of a log file, 1 MiB to 16 GiB, 0 = 64 MiB */
+    u64 file_size; /* bytes of a log file, 8 KiB to 16 GiB, 0 = 64 MiB */
     u64 size_max;  /* bytes of all log files: beyond it a data record is E_LIMIT ("maxLogSize"), 0 =
                       none */
     u64 reserve;   /* free bytes of the device below which a data record is E_FULL, 0 = 64 MiB */

@@ -473,14 +473,15 @@ void disk_free(Disk *d)
 typedef struct {
     u8 *data; /* durable; own copy once it differs from the start */
     u64 size, room;
-    u64 version; /* changes with each sync */
-    u32 *open;   /* events */
+    u32 *open; /* events */
     u64 open_count, open_room;
+    u64 sum;      /* of `data`; 0 = not known */
+    u64 taken[4]; /* sums with the open events, by Take; 0 = not known */
 } Content;
 
 typedef enum { TAKE_NONE, TAKE_ALL, TAKE_ZEROS, TAKE_PAGES } Take;
 
-enum { SEEN_SLOTS = 1 << 18, STATES_MAX = 256, OPEN_MAX = 4096 };
+enum { STATES_MAX = 256, OPEN_MAX = 4096 };
 
 struct DiskReplay {
     const Disk *d;
@@ -495,7 +496,6 @@ struct DiskReplay {
     u32 dirty[OPEN_MAX]; /* inodes with open contents */
     u64 dirty_count;
     Prng prng;
-    u64 seen[SEEN_SLOTS];
     /* the choice */
     Entries names;
     u8 take_name[OPEN_MAX];
@@ -540,6 +540,7 @@ static void apply_data(Content *c, const Event *v)
 static void clean(DiskReplay *r, u32 inode)
 {
     content(r, inode)->open_count = 0;
+    memset(content(r, inode)->taken, 0, sizeof content(r, inode)->taken);
     for (u64 i = 0; i < r->dirty_count; i++)
         if (r->dirty[i] == inode) {
             memmove(r->dirty + i, r->dirty + i + 1, (--r->dirty_count - i) * sizeof *r->dirty);
@@ -552,7 +553,7 @@ static void sync_data(DiskReplay *r, u32 inode)
     Content *c = content(r, inode);
     for (u64 i = 0; i < c->open_count; i++)
         apply_data(c, &r->d->events[c->open[i]]);
-    if (c->open_count) c->version++;
+    c->sum = 0;
     clean(r, inode);
 }
 
@@ -614,6 +615,7 @@ static void open_data(DiskReplay *r, u32 inode, u64 event)
     }
     c->open = more(c->open, c->open_count, &c->open_room, sizeof *c->open);
     c->open[c->open_count++] = (u32)event;
+    memset(c->taken, 0, sizeof c->taken);
 }
 
 bool disk_next(DiskReplay *r)
@@ -740,40 +742,28 @@ static void choose(DiskReplay *r, u64 scheme)
     order_names(r);
 }
 
-/* A number that tells states apart: what names there are, and what is in each file. */
-static u64 signature(DiskReplay *r)
+/* ---- trees that are known to be good */
+
+enum { GOOD_SLOTS = 1 << 22 };
+
+static u64 good_trees[GOOD_SLOTS];
+static u64 good_count;
+
+static u64 *good_slot(u64 tree, u64 mark)
 {
-    u64 sum = 0;
-    for (u64 i = 0; i < r->names.count; i++) {
-        const Entry *e = &r->names.at[i];
-        u64 h = mix(mix(mix(1, e->folder), e->name), e->inode);
-        const Content *c = content(r, e->inode);
-        h = mix(h, c->version);
-        for (u64 k = 0; c->open_count && k < r->dirty_count; k++) {
-            if (r->dirty[k] != e->inode || r->take_data[k] == TAKE_NONE) continue;
-            h = mix(mix(h, r->take_data[k] + 7), c->open_count);
-            if (r->take_data[k] == TAKE_PAGES) h = mix(h, r->tear);
-        }
-        sum += h; /* the order of entries does not matter */
-    }
-    return mix(sum, r->mark) | 1;
+    u64 key = mix(tree, mark) | 1, at = key % GOOD_SLOTS;
+    while (good_trees[at] != 0 && good_trees[at] != key)
+        at = (at + 1) % GOOD_SLOTS;
+    return &good_trees[at];
 }
 
-bool disk_choose(DiskReplay *r, u64 n)
+void disk_good(u64 tree, u64 mark)
 {
-    choose(r, r->picked[n]);
-    copy_entries(&r->names, &r->durable);
-    for (u64 i = 0; i < r->open_count; i++)
-        if (r->take_name[i]) change_names(&r->names, &r->d->events[r->open[i]]);
-    u64 s = signature(r);
-    for (u64 i = s % SEEN_SLOTS, tries = 0; tries < 64; i = (i + 1) % SEEN_SLOTS, tries++) {
-        if (r->seen[i] == s) return false;
-        if (r->seen[i] != 0) continue;
-        r->seen[i] = s;
-        break;
-    }
-    return true;
+    u64 *slot = good_slot(tree, mark);
+    if (*slot == 0 && ++good_count < GOOD_SLOTS / 2) *slot = mix(tree, mark) | 1;
 }
+
+bool disk_is_good(u64 tree, u64 mark) { return *good_slot(tree, mark) != 0; }
 
 /* ---- building a state */
 
@@ -814,16 +804,13 @@ static void write_out(const char *path, const u8 *data, u64 size)
     close(fd);
 }
 
-static void build_file(DiskReplay *r, const char *path, u32 inode)
+/* The contents that were chosen for a file: durable ones, or a copy with what is open. */
+static const Content *chosen(DiskReplay *r, u32 inode, u8 take)
 {
     static Content scratch;
     const Content *c = content(r, inode);
-    u8 take = take_of(r, inode);
     Prng p;
-    if (take == TAKE_NONE) {
-        write_out(path, c->data, c->size);
-        return;
-    }
+    if (take == TAKE_NONE) return c;
     scratch.size = 0;
     grow(&scratch, c->size);
     if (c->size) memcpy(scratch.data, c->data, c->size);
@@ -837,7 +824,50 @@ static void build_file(DiskReplay *r, const char *path, u32 inode)
         else
             tear(&scratch, v, &p);
     }
-    write_out(path, scratch.data, scratch.size);
+    return &scratch;
+}
+
+static u64 bytes_sum(const u8 *data, u64 size)
+{
+    u64 h = mix(3, size), word = 0, i = 0;
+    for (; i + 8 <= size; i += 8) {
+        memcpy(&word, data + i, 8);
+        h = mix(h, word);
+    }
+    word = 0;
+    if (i < size) memcpy(&word, data + i, size - i);
+    return mix(h, word) | 1;
+}
+
+/* A number for the contents that were chosen; those that come again are kept. */
+static u64 file_sum(DiskReplay *r, u32 inode)
+{
+    Content *c = content(r, inode);
+    u8 take = take_of(r, inode);
+    u64 *kept = take == TAKE_NONE ? &c->sum : &c->taken[take];
+    if (*kept != 0 && take != TAKE_PAGES) return *kept;
+    const Content *now = chosen(r, inode, take);
+    return *kept = bytes_sum(now->data, now->size);
+}
+
+/* A number that tells trees apart: the order of entries does not matter, nor which inode it is. */
+static u64 folder_sum(DiskReplay *r, u32 folder, u64 path)
+{
+    u64 sum = path;
+    for (u64 i = 0; i < r->names.count; i++) {
+        const Entry *e = &r->names.at[i];
+        if (e->folder != folder) continue;
+        const char *name = r->d->names[e->name];
+        const Inode *n = &r->d->inodes[e->inode];
+        u64 h = mix(path, bytes_sum((const u8 *)name, strlen(name)));
+        if (n->kind == IS_FOLDER)
+            sum += folder_sum(r, e->inode, mix(h, 5));
+        else if (n->kind == IS_LINK)
+            sum += mix(mix(h, 7), bytes_sum((const u8 *)n->text, strlen(n->text)));
+        else
+            sum += mix(mix(h, 9), file_sum(r, e->inode));
+    }
+    return sum;
 }
 
 static void build_folder(DiskReplay *r, const char *path, u32 folder)
@@ -854,9 +884,19 @@ static void build_folder(DiskReplay *r, const char *path, u32 folder)
         } else if (n->kind == IS_LINK) {
             ASSERT(symlink(n->text, below) == 0);
         } else {
-            build_file(r, below, e->inode);
+            const Content *c = chosen(r, e->inode, take_of(r, e->inode));
+            write_out(below, c->data, c->size);
         }
     }
+}
+
+u64 disk_choose(DiskReplay *r, u64 n)
+{
+    choose(r, r->picked[n]);
+    copy_entries(&r->names, &r->durable);
+    for (u64 i = 0; i < r->open_count; i++)
+        if (r->take_name[i]) change_names(&r->names, &r->d->events[r->open[i]]);
+    return folder_sum(r, 0, 1);
 }
 
 void disk_build(DiskReplay *r)

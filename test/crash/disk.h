@@ -7,7 +7,8 @@
  *
  * Afterwards a DiskReplay walks the record again, event by event, and at each of them can be asked
  * for states: disk_states chooses some (by the model and a seed), disk_build makes the folder so.
- * A state that was built before is passed over, so states are counted once.
+ * A state has a signature, of names and contents alone, so that a caller can pass over one that it
+ * has judged before, in this record or another.
  *
  * Models (T4): posix: any subset of the changes of names, a rename being one change; ordered:
  * changes of names up to some point, and a sync of anything brings all earlier ones; contents are
@@ -69,9 +70,13 @@ const char *disk_event(const DiskReplay *r);
  * how many can be built. */
 u64 disk_states(DiskReplay *r, u64 most);
 
-/* Chooses the n-th; false when it was built before in this replay (or by one that shares
- * `seen`). */
-bool disk_choose(DiskReplay *r, u64 n);
+/* Chooses the n-th and returns its signature: equal trees have equal ones. */
+u64 disk_choose(DiskReplay *r, u64 n);
+
+/* Notes that a tree was found good by a judge who was told `mark`; whether it was noted. A process
+ * keeps some millions of them, of all its records. */
+void disk_good(u64 tree, u64 mark);
+bool disk_is_good(u64 tree, u64 mark);
 
 /* Makes the folder what the chosen state says. */
 void disk_build(DiskReplay *r);

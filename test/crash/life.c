@@ -7,6 +7,7 @@
  */
 #include "crash/life.h"
 
+#include "base/prng.h"
 #include "crash/kload.h"
 #include "db/sidecar.h"
 #include "os/dir.h"
@@ -17,8 +18,24 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 
 enum { TIME, SYM, PRICE, SIZE, NOTE, DAY0 = 9000, WHY = 600, BLOCK = 50 };
+
+/* ---- chance: stands for the C library's call in this program */
+
+static Prng chance;
+
+void life_random(u64 seed) { prng_init(&chance, seed); }
+
+ssize_t getrandom(void *out, size_t size, unsigned flags)
+{
+    u8 *to = out;
+    (void)flags;
+    for (size_t i = 0; i < size; i++)
+        to[i] = (u8)prng_next(&chance);
+    return (ssize_t)size;
+}
 
 /* ---- rows */
 
@@ -203,7 +220,7 @@ Err life_start(Life *l)
     TRY(root_claim(&l->root));
     view_cache_init(&l->cache, &l->root);
     TRY(publish_open(&l->publish, &l->root, &l->cache, &l->removed));
-    WalOptions o = {.file_size = l->file_size ? l->file_size : 1 << 20, .reserve = 1};
+    WalOptions o = {.file_size = l->file_size ? l->file_size : LIFE_LOG, .reserve = 1};
     TRY(wal_open(&l->wal, l->root.wal, &o, l->publish.current->watermark, &lost_to));
     if (lost_to != l->publish.current->watermark)
         TRY(fail(E_CORRUPT, "the stream begins behind the watermark"));

@@ -19,7 +19,7 @@
 #include "writedown/day.h"
 #include "writedown/interval.h"
 
-enum { LIFE_ROWS = 20, LIFE_BATCHES_MAX = 4096, LIFE_COLUMNS = 5 };
+enum { LIFE_ROWS = 20, LIFE_BATCHES_MAX = 4096, LIFE_COLUMNS = 5, LIFE_LOG = 12 << 10 };
 
 /* What others were told: batches below `acked` were acknowledged, below `sent` tried; view `view`
  * was said to be committed. */
@@ -33,7 +33,7 @@ typedef struct {
     LifeModel model;
     void (*told)(void *arg, const LifeModel *m); /* after each change of the model; may be NULL */
     void *arg;
-    u64 file_size; /* of log files; 0 = 1 MiB */
+    u64 file_size; /* of log files; 0 = LIFE_LOG: a few batches fill one */
     /* while it lives */
     Schema trade, quiet;
     SchemaColumn columns[LIFE_COLUMNS], quiet_columns[1];
@@ -55,6 +55,10 @@ typedef struct {
     u64 undo;                /* a day job that failed and may have left folders; 0 = none */
     u64 removed;             /* by recovery */
 } Life;
+
+/* What the kernel's getrandom gives to this process from now on follows from a seed: log files have
+ * random marks, and what is the same in two lives is to look the same. */
+void life_random(u64 seed);
 
 /* Sets the folder, which must exist; nothing is touched. */
 void life_init(Life *l, const char *dir);

@@ -56,6 +56,11 @@ static void remove_folder(void) { assert_int_equal(dir_remove_all(folder), E_OK)
 
 static Disk *tape;
 
+static u64 mark_of(const LifeModel *m)
+{
+    return (u64)m->sent << 44 | (u64)m->acked << 24 | m->view;
+}
+
 static void note_model(void *arg, const LifeModel *m)
 {
     const Life *l = arg;
@@ -63,7 +68,7 @@ static void note_model(void *arg, const LifeModel *m)
     if (!tape) return;
     snprintf(page, sizeof page, "%s/near/idb/wal/durable", l->dir);
     disk_mapped(tape, page);
-    disk_mark(tape, (u64)m->sent << 44 | (u64)m->acked << 24 | m->view);
+    disk_mark(tape, mark_of(m));
 }
 
 static LifeModel model_of(u64 mark)
@@ -95,10 +100,13 @@ static const Step USUAL[] = {
     SWEEP,      PUBLISH, INTERVAL,   SWEEP,    PUBLISH,  INTERVAL,   SWEEP,    STOP,
 };
 
+static u64 starts; /* of the life that is recorded */
+
 static Err do_step(Life *l, Step s)
 {
     switch (s) {
     case START: {
+        if (tape) life_random(++starts); /* equal in every life that is recorded */
         Err err = life_start(l);
         return err == E_OK ? life_catch_up(l) : err;
     }
@@ -118,6 +126,8 @@ static Err do_step(Life *l, Step s)
 
 static void begin(Life *l)
 {
+    ticks = 0;
+    starts = 0; /* what is the same in two lives looks the same */
     empty_folder();
     life_init(l, folder);
     l->told = note_model;
@@ -146,18 +156,21 @@ static Disk *record_usual(void) { return record(USUAL, COUNT_OF(USUAL)); }
 
 /* ---- a state, examined */
 
+/* `states` were asked for, `trees` of them differ from all that was found good before. */
 typedef struct {
-    u64 states, failures, most_shown;
+    u64 states, trees, failures, most_shown;
     char why[600];
 } Tally;
 
 /* Recovers what stands in the folder and judges it. `far` also lets work go on. */
 static bool examine(LifeModel m, bool far, char *why)
 {
+    static u64 examined;
     Life l;
     life_init(&l, folder);
     l.model = m;
     if (!life_judge_ruins(&l, why)) return false;
+    life_random(1ull << 32 | ++examined);
     if (life_start(&l) != E_OK) {
         snprintf(why, 600, "recovery: %s", fail_text());
         return false;
@@ -165,6 +178,19 @@ static bool examine(LifeModel m, bool far, char *why)
     bool good = life_judge(&l, why) && (!far || life_goes_on(&l, why));
     life_drop(&l);
     return good;
+}
+
+/* Chooses the n-th state, and unless it was found good before builds and examines it. */
+static bool holds(DiskReplay *r, u64 n, LifeModel m, Tally *t, char *why)
+{
+    u64 tree = disk_choose(r, n);
+    t->states++;
+    if (disk_is_good(tree, mark_of(&m))) return true;
+    disk_build(r);
+    t->trees++;
+    if (!examine(m, t->trees % 16 == 0, why)) return false;
+    disk_good(tree, mark_of(&m));
+    return true;
 }
 
 static void report(Tally *t, const DiskReplay *r, const char *why)
@@ -177,6 +203,12 @@ static void report(Tally *t, const DiskReplay *r, const char *why)
                   why, disk_choice(r));
 }
 
+static void tell(const char *what, const Tally *t)
+{
+    print_message("# %s: %" PRIu64 " states, %" PRIu64 " different trees, %" PRIu64 " failures\n",
+                  what, t->states, t->trees, t->failures);
+}
+
 /* Examines up to `most` states a moment, within `reach` events of a sync that was
  * left out; ends early when `first`. */
 static void cut_everywhere(DiskReplay *r, u64 most, u64 reach, bool first, Tally *t)
@@ -186,10 +218,7 @@ static void cut_everywhere(DiskReplay *r, u64 most, u64 reach, bool first, Tally
         if (disk_since(r) > reach) continue;
         u64 n = disk_states(r, most);
         for (u64 i = 0; i < n; i++) {
-            if (!disk_choose(r, i)) continue;
-            disk_build(r);
-            t->states++;
-            if (examine(model_of(disk_marked(r)), t->states % 16 == 0, why)) continue;
+            if (holds(r, i, model_of(disk_marked(r)), t, why)) continue;
             report(t, r, why);
             if (first) return;
         }
@@ -214,15 +243,16 @@ static void any_power_cut_keeps_what_was_acknowledged(void **state)
     Disk *d = record_usual();
     Tally t = {.most_shown = 1};
     for (int model = DISK_POSIX; model <= DISK_ORDERED; model++) {
-        u64 before = t.states;
+        u64 before = t.states, trees = t.trees;
         DiskReplay *r = disk_replay(d, (DiskModel)model, 11);
         cut_everywhere(r, whole ? 0 : 2, UINT64_MAX, false, &t);
         disk_replay_free(r);
-        print_message("# %s: %" PRIu64 " events, %" PRIu64 " syncs, %" PRIu64 " states\n",
+        print_message("# %s: %" PRIu64 " events, %" PRIu64 " syncs, %" PRIu64 " states, %" PRIu64
+                      " trees\n",
                       model == DISK_POSIX ? "posix" : "ordered", disk_events(d), disk_syncs(d),
-                      t.states - before);
+                      t.states - before, t.trees - trees);
     }
-    print_message("# power cuts: %" PRIu64 " states, %" PRIu64 " failures\n", t.states, t.failures);
+    tell("power cuts", &t);
     disk_free(d);
     remove_folder();
     assert_int_equal(t.failures, 0);
@@ -289,10 +319,7 @@ static void cut_recovery(LifeModel m, u64 most, u64 seed, Tally *t)
     do {
         u64 n = disk_states(r, most);
         for (u64 i = 0; i < n; i++) {
-            if (!disk_choose(r, i)) continue;
-            disk_build(r);
-            t->states++;
-            if (!examine(m, false, why)) report(t, r, why);
+            if (!holds(r, i, m, t, why)) report(t, r, why);
         }
     } while (disk_next(r));
     disk_replay_free(r);
@@ -311,14 +338,13 @@ static void a_power_cut_in_recovery_is_recovered_from(void **state)
         if (disk_at(r) % stride != stride / 2) continue;
         u64 n = disk_states(r, 3);
         for (u64 i = 0; i < n; i++) {
-            if (!disk_choose(r, i)) continue;
+            (void)disk_choose(r, i);
             disk_build(r);
             cut_recovery(model_of(disk_marked(r)), whole ? 8 : 2, recoveries++, &t);
         }
     } while (disk_next(r));
-    print_message("# cuts of recovery: %" PRIu64 " recoveries, %" PRIu64 " states, %" PRIu64
-                  " failures\n",
-                  recoveries, t.states, t.failures);
+    print_message("# recoveries that were cut: %" PRIu64 "\n", recoveries);
+    tell("cuts of recovery", &t);
     disk_replay_free(r);
     disk_free(d);
     remove_folder();
@@ -338,10 +364,7 @@ static void cut_after(const Disk *d, u64 from, u64 k, Tally *t)
         if (disk_at(r) < from || (!told && disk_at(r) != disk_events(d))) continue;
         u64 n = disk_states(r, whole ? 4 : 2);
         for (u64 i = 0; i < n; i++) {
-            if (!disk_choose(r, i)) continue;
-            disk_build(r);
-            t->states++;
-            if (examine(model_of(disk_marked(r)), false, why)) continue;
+            if (holds(r, i, model_of(disk_marked(r)), t, why)) continue;
             report(t, r, why);
             if (t->failures < 3) print_message("#   (%" PRIu64 ")\n", k);
         }
@@ -396,9 +419,8 @@ static void a_power_cut_after_a_kill_loses_nothing(void **state)
             kills++;
         }
     }
-    print_message("# cuts after a kill: %" PRIu64 " kills, %" PRIu64 " states, %" PRIu64
-                  " failures\n",
-                  kills, t.states, t.failures);
+    print_message("# kills: %" PRIu64 "\n", kills);
+    tell("cuts after a kill", &t);
     remove_folder();
     assert_int_equal(t.failures, 0);
 }
@@ -464,8 +486,8 @@ static void a_failed_sync_loses_nothing_later(void **state)
         cut_after(d, failed_at, k, &t);
         disk_free(d);
     }
-    print_message("# failed syncs: %" PRIu64 " syncs, %" PRIu64 " states, %" PRIu64 " failures\n",
-                  failed, t.states, t.failures);
+    print_message("# syncs that failed: %" PRIu64 "\n", failed);
+    tell("cuts after a failed sync", &t);
     remove_folder();
     assert_int_equal(t.failures, 0);
     assert_true(failed > 6);
@@ -504,6 +526,7 @@ static void try_sites(const Disk *d, u64 stride, Line *lines, u64 *count, Tally 
         if (!l->red) l->red = is_missed(d, site, 6, 40, &t);
         if (l->red) snprintf(l->why, sizeof l->why, "%.190s", t.why);
         sum->states += t.states;
+        sum->trees += t.trees;
     }
 }
 
@@ -574,27 +597,41 @@ static void syncs_of_recovery_are_missed_when_they_are_left_out(void **state)
         if (!red[n]) print_message("# %s: nothing shows it\n", names[n]);
 }
 
+/* Syncs that stand for one another, those of recovery (both have tests of their own), and those
+ * whose absence nothing shows: doc/RELIABILITY.md tells of each. */
+static bool may_be_silent(const char *line)
+{
+    static const char *const names[] = {
+        "root_claim ",   "marker_write ", "wal_open ",  "open_shared ", "make ",
+        "part_folder ",  "sync_days ",    "day_stage ", "sync_dates ",  "drop_views ",
+        "mend_current ", "mend_hdb ",     "wal_trim "};
+    for (u64 i = 0; i < COUNT_OF(names); i++)
+        if (strncmp(line, names[i], strlen(names[i])) == 0) return true;
+    return false;
+}
+
 static void each_sync_is_missed_when_it_is_left_out(void **state)
 {
     (void)state;
     static Line lines[LINES_MAX];
-    u64 count = 0, red = 0;
+    u64 count = 0, red = 0, unshown = 0;
     Tally t = {0};
     make_folder();
     Disk *d = record_usual();
     try_sites(d, whole ? 1 : 19, lines, &count, &t);
     for (u64 i = 0; i < count; i++) {
         red += lines[i].red;
+        unshown += !lines[i].red && !may_be_silent(lines[i].line);
         if (whole)
             print_message("# %s %s: %s\n", lines[i].red ? "red  " : "GREEN", lines[i].line,
                           lines[i].why);
     }
-    print_message("# syncs left out: %" PRIu64 " lines, %" PRIu64 " missed, %" PRIu64 " states\n",
-                  count, red, t.states);
+    print_message("# syncs left out: %" PRIu64 " lines, %" PRIu64 " missed\n", count, red);
+    tell("syncs left out", &t);
     disk_free(d);
     remove_folder();
     /* Which lines a sample meets changes with every sync that somebody adds; some show it. */
-    assert_true(whole ? red * 2 > count : red > 1);
+    assert_true(whole ? unshown == 0 : red > 1);
 }
 
 /* An argument names the tests to run; an asterisk stands for anything. */

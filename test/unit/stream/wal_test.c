@@ -175,7 +175,7 @@ static void options_are_checked(void **state)
     char *dir = kit_folder();
     Wal *w;
     u64 lost;
-    assert_err(E_USAGE, wal_open(&w, dir, &(WalOptions){.file_size = KIT_MIB - 1}, 0, &lost));
+    assert_err(E_USAGE, wal_open(&w, dir, &(WalOptions){.file_size = (8 << 10) - 1}, 0, &lost));
     assert_err(E_USAGE, wal_open(&w, dir, &(WalOptions){.file_size = (16ull << 30) + 1}, 0, &lost));
     assert_err(E_CORRUPT, wal_open(&w, dir, &(WalOptions){.file_size = KIT_MIB}, 3, &lost));
     assert_null(w);

@@ -939,9 +939,12 @@ class Database:
         return self.tables[name] if name in self.tables else self.splayed[name]
 
 
-def load_db(root, own=False):
+def load_db(root, own=False, torn=False):
     """Loads a database the way `\\l root` does, and then looks at every partition. Raises
-    LoadError for whatever would break the load, or a later query, on any version since 3.6."""
+    LoadError for whatever would break the load, or a later query, on any version since 3.6.
+
+    A domain with a symbol twice loads everywhere, but nobody writes one; only a power cut leaves
+    such a tail (`torn`), to which nothing refers, and the next start cuts it off."""
     db = Database(root)
     names = sorted(os.listdir(root), key=os.fsencode)
     if not names:
@@ -974,7 +977,7 @@ def load_db(root, own=False):
         db.objects[name] = f
         if f.kind == "symbols":
             db.domains[name] = f.values.data
-            if len(set(f.values.data)) != len(f.values.data):
+            if not torn and len(set(f.values.data)) != len(f.values.data):
                 raise LoadError(f"{path}: a symbol twice in a domain")
     for name, path in waiting:
         db.splayed[name] = load_splayed(path, db.domains, own)

@@ -281,7 +281,7 @@ class Disk:
     published the two may be of different moments; at rest they hold every row before the watermark
     exactly once between them."""
 
-    def __init__(self, idb, hdb, own=True):
+    def __init__(self, idb, hdb, own=True, torn=False):
         self.idb = self.hdb = None
         link = os.path.join(hdb, "current")
         while True:
@@ -289,14 +289,14 @@ class Disk:
                 if folder is None:
                     return
                 if not os.path.islink(link):        # the first view, stopped between its two links
-                    self.idb = kdbfiles.load_db(folder, own)
+                    self.idb = kdbfiles.load_db(folder, own, torn)
                     return
                 name = os.readlink(link)
                 if _number(name) > _number(folder):
                     continue                        # published between the two looks
                 try:
-                    self.idb = kdbfiles.load_db(folder, own)
-                    self.hdb = kdbfiles.load_db(os.path.join(hdb, name), own)
+                    self.idb = kdbfiles.load_db(folder, own, torn)
+                    self.hdb = kdbfiles.load_db(os.path.join(hdb, name), own, torn)
                     return
                 except (OSError, kdbfiles.LoadError):
                     if os.readlink(link) == name:

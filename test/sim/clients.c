@@ -18,6 +18,7 @@
 #include "model.h"
 #include "os/now.h"
 #include "ports.h"
+#include "scene.h"
 
 #define WINDOW_MAX    3
 #define QUESTIONS_MAX 4
@@ -50,6 +51,7 @@ typedef struct {
     bool grouped;
     u64 life; /* of a manager that listened when it was asked, 0 = none did */
     bool blind;
+    u32 reader; /* who is asked */
 } Question;
 
 static struct {
@@ -57,7 +59,8 @@ static struct {
     Publisher publishers[3];
     Question questions[QUESTIONS_MAX];
     u32 question_count;
-    Line *ask, *operate;
+    u32 readers;
+    Line *ask[SCENE_READERS_MAX], *operate;
     Line *listeners[LISTENERS_MAX];
     u64 answered, life;
     bool blind; /* after a power cut no manager has told yet how far the stream is durable */
@@ -68,9 +71,10 @@ static u64 below(u64 bound) { return prng_below(&clients.prng, bound); }
 
 static bool chance(u64 of) { return below(of) == 0; }
 
-void clients_init(u64 seed)
+void clients_init(u64 seed, u32 readers)
 {
     prng_init(&clients.prng, seed * 3 + 5);
+    clients.readers = readers;
     clients.publishers[0] = (Publisher){.name = "", .window = 4};
     clients.publishers[1] = (Publisher){.name = "one", .window = 1};
     clients.publishers[2] = (Publisher){.name = "three", .window = WINDOW_MAX};
@@ -319,7 +323,8 @@ static void add_groups(Arena *a, Value *args)
 static bool ask(Question *q, u64 life)
 {
     Arena a = {0};
-    if (line_to(&clients.ask, CLIENTS_DA_PORT) == NULL) return false;
+    Line **line = &clients.ask[q->reader];
+    if (line_to(line, (u16)(CLIENTS_DA_PORT + q->reader)) == NULL) return false;
     q->batches = model_batches();
     q->states = calloc(q->batches + 1u, sizeof *q->states);
     if (q->states == NULL) abort();
@@ -336,7 +341,7 @@ static bool ask(Question *q, u64 life)
     if (q->grouped) add_groups(&a, &args);
     vec_value(&request.as.vec)[0] = value_symbol(".kxi.getData");
     vec_value(&request.as.vec)[1] = args;
-    q->request = ports_ask(clients.ask, &request);
+    q->request = ports_ask(*line, &request);
     arena_free(&a);
     return true;
 }
@@ -484,6 +489,7 @@ void clients_question(u64 life, const Process *sm)
     if (q->table == MODEL_TRADE && chance(4) && model_rows() > 0)
         model_sym(below(model_rows()), q->sym);
     q->grouped = q->table == MODEL_TRADE && chance(4);
+    if (clients.readers > 1) q->reader = (u32)below(clients.readers);
     if (ask(q, life)) clients.question_count++;
 }
 
@@ -512,11 +518,15 @@ void clients_pump(u64 life)
     pump_questions();
 }
 
-static void ask_and_wait(u32 table, bool grouped, u64 life)
+static void ask_and_wait(u32 reader, u32 table, bool grouped, u64 life)
 {
     u64 before = clients.answered;
     for (u32 tries = 0; clients.answered == before; tries++) {
-        Question q = {.table = table, .to = 20000 * NOW_DAY_NS, .id_below = -1, .grouped = grouped};
+        Question q = {.reader = reader,
+                      .table = table,
+                      .to = 20000 * NOW_DAY_NS,
+                      .id_below = -1,
+                      .grouped = grouped};
         if (tries == 50) model_wrong("the reader does not answer: %s", clients.refusal);
         if (tries % 10 == 9) clients_end_interval(false); /* makes room for live rows */
         if (!ask(&q, life)) {
@@ -535,9 +545,11 @@ static void ask_and_wait(u32 table, bool grouped, u64 life)
 
 void clients_question_all(u64 life)
 {
-    ask_and_wait(MODEL_TRADE, false, life);
-    ask_and_wait(MODEL_NOTE, false, life);
-    ask_and_wait(MODEL_TRADE, true, life);
+    for (u32 i = 0; i < clients.readers; i++) {
+        ask_and_wait(i, MODEL_TRADE, false, life);
+        ask_and_wait(i, MODEL_NOTE, false, life);
+        ask_and_wait(i, MODEL_TRADE, true, life);
+    }
 }
 
 void clients_end_interval(bool day)

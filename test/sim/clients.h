@@ -9,10 +9,10 @@
 #include "fibers.h"
 
 #define CLIENTS_SM_PORT 10001
-#define CLIENTS_DA_PORT 5080
+#define CLIENTS_DA_PORT 5080 /* of the first reader; others follow */
 
-/* Starts them. */
-void clients_init(u64 seed);
+/* Starts them; so many readers are asked. */
+void clients_init(u64 seed, u32 readers);
 
 /* One of the publishers makes a batch and sends it, if it may. */
 void clients_publish(void);
@@ -30,7 +30,7 @@ void clients_power_cut(void);
 /* Asks something, without waiting for the answer, which clients_pump looks at. */
 void clients_question(u64 life, const Process *sm);
 
-/* Asks for everything and waits for the answers. */
+/* Asks each reader for everything and waits for the answers. */
 void clients_question_all(u64 life);
 
 /* Asks the manager to end the interval, or the interval and the day. */

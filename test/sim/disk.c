@@ -555,16 +555,21 @@ int symlink(const char *target, const char *path)
     return rc;
 }
 
-int link(const char *from, const char *to)
+/* `flags` ask for links to be followed; what is linked here is never one. */
+int linkat(int from_folder, const char *from, int to_folder, const char *to, int flags)
 {
     Node *folder, *n = node_at(from);
     const char *last;
-    int rc = (int)syscall(SYS_link, from, to);
+    ASSERT(from_folder == AT_FDCWD && to_folder == AT_FDCWD);
+    ASSERT(n == NULL || n->kind == NODE_FILE);
+    int rc = (int)syscall(SYS_linkat, from_folder, from, to_folder, to, flags);
     if (rc != 0 || n == NULL) return rc;
     find(to, &folder, &last);
     note_change(folder, last, NULL, n);
     return rc;
 }
+
+int link(const char *from, const char *to) { return linkat(AT_FDCWD, from, AT_FDCWD, to, 0); }
 
 int unlink(const char *path)
 {
@@ -612,6 +617,15 @@ bool disk_name_durable(const char *path)
     snprintf(above, sizeof above, "%.*s", (int)(last - path - 1), path);
     return disk_name_durable(above);
 }
+
+static void settle(Node *n)
+{
+    sync_node(n);
+    for (Name *e = n->names; e != NULL; e = e->next)
+        settle(e->node);
+}
+
+void disk_settle(void) { settle(disk.root); }
 
 void disk_process_gone(Process *p)
 {

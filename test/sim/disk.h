@@ -22,6 +22,9 @@ u64 disk_syncs(void);
 /* Room that the device reports; when `full` nothing can be written either. */
 void disk_space(u64 free_bytes, bool full);
 
+/* Everything becomes durable. */
+void disk_settle(void);
+
 /* Whether a power cut now would leave a path below the folder leading where it leads now. */
 bool disk_name_durable(const char *path);
 

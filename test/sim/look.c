@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "model.h"
 #include "os/dir.h"
 #include "os/file.h"
+#include "unzip.h"
 
 #define LIST_MAX  100000
 #define FILE_MAX  (64ull << 20)
@@ -21,21 +23,25 @@ typedef struct {
     const char **syms;
     u64 sym_count;
     LookView view;
+    bool importing; /* the first view is there, and the one with the imported days is not */
 } Look;
 
-static u8 *read_file(Look *l, const char *path, u64 *size)
+static const u8 *read_file(Look *l, const char *path, u64 *size)
 {
-    u8 **data = arena_new(&l->arena, u8 *);
-    if (file_read_all(path, FILE_MAX, &l->arena, data, size) != E_OK)
+    u8 *data = NULL;
+    const char *why = "";
+    if (file_read_all(path, FILE_MAX, &l->arena, &data, size) != E_OK)
         model_wrong("%s: %s", l->who, fail_text());
-    return *data;
+    const u8 *plain = unzip(&l->arena, data, size, &why);
+    if (plain == NULL) model_wrong("%s: %s: %s", l->who, path, why);
+    return plain;
 }
 
 /* The names in the domain: behind 8 bytes, each ended by a zero. */
 static void read_syms(Look *l, const char *folder)
 {
     u64 size = 0;
-    u8 *data = read_file(l, dir_join(&l->arena, folder, "hdb", "sym", NULL), &size);
+    const u8 *data = read_file(l, dir_join(&l->arena, folder, "hdb", "sym", NULL), &size);
     l->syms = arena_alloc(&l->arena, (size + 1) * sizeof *l->syms);
     for (u64 at = 8, from = 8; at < size; at++) {
         if (data[at] != 0) continue;
@@ -50,7 +56,7 @@ static const u8 *read_column(Look *l, const char *table, const char *name, u64 h
 {
     u64 size = 0;
     const char *path = dir_join(&l->arena, table, name, NULL);
-    u8 *data = read_file(l, path, &size);
+    const u8 *data = read_file(l, path, &size);
     if (size < head) model_wrong("%s: %s has %llu bytes", l->who, path, (unsigned long long)size);
     *count = load_u64(data + head - 8);
     if (*count > size || head + *count * width > size)
@@ -130,6 +136,7 @@ static void compare(const Look *l)
             good += !model_row(r)->bad;
         bool whole = b->found == good, none = b->found == 0;
         bool right = b->state == BATCH_ABSENT                      ? none
+                     : b->imported                                 ? (l->importing ? none : whole)
                      : b->state != BATCH_ACKED || b->position == 0 ? whole || none
                      : b->position <= l->view.watermark            ? whole
                                                                    : none;
@@ -151,7 +158,7 @@ LookView look_tree(const char *folder)
     if (err == E_NOT_FOUND) return l.view;
     if (err != E_OK || strncmp(target, "idb.", 4) != 0) model_wrong("current: %s", fail_text());
     l.view.number = strtoull(target + 4, NULL, 10);
-    char *text = (char *)read_file(
+    const char *text = (const char *)read_file(
         &l, arena_format(&l.arena, "%s/manifest/view.%s", idb, target + 4), &size);
     l.view.hdb = number_of(&l, text, "\nhdb ");
     l.view.watermark = number_of(&l, text, "\nwatermark ");
@@ -163,6 +170,8 @@ LookView look_tree(const char *folder)
     read_folder(&l,
                 arena_format(&l.arena, "%s/hdb/hdb.%llu", folder, (unsigned long long)l.view.hdb),
                 &l.view.dates);
+    l.importing = l.view.dates == 0 &&
+                  access(dir_join(&l.arena, folder, "hdb", "adopt.journal", NULL), F_OK) == 0;
     compare(&l);
     /* The link of the history follows the commit: it may lead to the one before. */
     if (dir_read_link(dir_join(&l.arena, folder, "hdb", "current", NULL), &l.arena, &target) ==

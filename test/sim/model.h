@@ -33,11 +33,12 @@ typedef struct {
     u32 table;
     u64 first, count; /* its rows' ids */
     BatchState state;
-    u64 position; /* end of its record, 0 = not known */
-    u64 life;     /* of the manager that had it last */
-    u64 sequence; /* of its publisher; 0 = published without */
-    u64 found;    /* rows of it in the answer that is looked at */
-    u64 expected; /* rows of it that the question asks for */
+    u64 position;  /* end of its record, 0 = not known */
+    u64 life;      /* of the manager that had it last */
+    u64 sequence;  /* of its publisher; 0 = published without */
+    u64 found;     /* rows of it in the answer that is looked at */
+    u64 expected;  /* rows of it that the question asks for */
+    bool imported; /* there before the first manager: in every view */
 } ModelBatch;
 
 /* The names of tables. */

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/prng.h"
@@ -33,7 +34,9 @@
 #include "os/now.h"
 #include "os/proc.h"
 #include "ports.h"
+#include "scene.h"
 #include "stream/tail.h"
+#include "unzip.h"
 
 #define SECOND_NS 1000000000ll
 #define FREQ_NS   (600 * SECOND_NS)
@@ -48,10 +51,9 @@ static struct {
     u64 seed, step;
     u32 may;
     const char *folder, *log_level;
-    char file[512];
     char title[64];
-    i64 snap;
-    Process *sm, *da;
+    Scene scene;
+    Process *sm, *readers[SCENE_READERS_MAX];
     bool stopping;  /* the manager was asked to end */
     bool disturbed; /* something was done since the last time that everything was well */
     bool full;
@@ -71,65 +73,11 @@ static bool chance(u64 of) { return below(of) == 0; }
 
 /* ---- starting */
 
-static void write_assembly(void)
-{
-    static const char text[] =
-        "name: sim\n"
-        "tables:\n"
-        "  trade:\n"
-        "    type: partitioned\n"
-        "    prtnCol: time\n"
-        "    sortColsOrd: [sym, time]\n"
-        "    sortColsDisk: [sym, time]\n"
-        "    blockSize: %d\n"
-        "    columns:\n"
-        "      - {name: time, type: timestamp}\n"
-        "      - {name: sym, type: symbol, attrOrd: parted, attrDisk: parted}\n"
-        "      - {name: id, type: long}\n"
-        "      - {name: price, type: float}\n"
-        "  note:\n"
-        "    type: partitioned\n"
-        "    prtnCol: time\n"
-        "    sortColsOrd: [time]\n"
-        "    sortColsDisk: [time]\n"
-        "    columns:\n"
-        "      - {name: time, type: timestamp}\n"
-        "      - {name: id, type: long}\n"
-        "      - {name: text, type: string}\n"
-        "bus:\n"
-        "  stream: {protocol: rt, topic: data, logFileSize: 1MiB, durability: %s}\n"
-        "mounts:\n"
-        "  rdb: {type: stream, partition: none, baseURI: none}\n"
-        "  idb: {type: local, partition: ordinal, baseURI: \"file://%s/idb\"}\n"
-        "  hdb: {type: local, partition: date, baseURI: \"file://%s/hdb\"}\n"
-        "elements:\n"
-        "  sm:\n"
-        "    source: stream\n"
-        "    port: %d\n"
-        "    tiers:\n"
-        "      - {name: idb, mount: idb, schedule: {freq: \"0D00:10:00\"}}\n"
-        "      - {name: hdb, mount: hdb, schedule: {freq: \"1D00:00:00\", snap: \"00:%02d:00\"}}\n"
-        "  dap:\n"
-        "    instances:\n"
-        "      dap: {mountList: [rdb, idb, hdb], port: %d, memoryLimit: %d}\n";
-    static const int blocks[] = {1000000, 60, 20};
-    char out[4096];
-    int snap = chance(3) ? 7 : 0;
-    /* Acknowledged and not synced: survives all but power cuts and failing disks. */
-    bool relaxed = (world.may & (MAY_CUT | MAY_FAIL)) == 0 && chance(3);
-    int memory = chance(6) ? 400000 : 0;
-    world.snap = snap * 60 * SECOND_NS;
-    int size = snprintf(out, sizeof out, text, blocks[below(3)], relaxed ? "relaxed" : "synced",
-                        world.folder, world.folder, CLIENTS_SM_PORT, snap, CLIENTS_DA_PORT, memory);
-    snprintf(world.file, sizeof world.file, "%s.yaml", world.folder);
-    FILE *f = fopen(world.file, "w");
-    if (f == NULL || fwrite(out, 1, (size_t)size, f) != (size_t)size || fclose(f) != 0) abort();
-}
-
 static Process *start(const char *name, FibersMain main)
 {
-    const char *const argv[] = {world.file, "--log-level", world.log_level};
-    return fibers_spawn(name, main, 3, argv, NULL);
+    const char *const argv[] = {world.scene.file, "--log-level", world.log_level, "--instance",
+                                name};
+    return fibers_spawn(name, main, main == reader_main ? 5 : 3, argv, NULL);
 }
 
 static void start_sm(void)
@@ -178,7 +126,7 @@ static void follow_signals(void)
         if (s.eod == 0) continue;
         world.eod = s.eod;
         if (s.partial) continue;
-        i64 past = s.end - world.snap,
+        i64 past = s.end - world.scene.snap,
             closed = past - ((past % NOW_DAY_NS) + NOW_DAY_NS) % NOW_DAY_NS;
         if (closed <= world.day_end) model_wrong("a day ends twice");
         world.day_end = closed;
@@ -204,11 +152,30 @@ static void look(void)
     follow_signals();
 }
 
+/* Whether a finding says only that imported days have no checksums. */
+static bool is_of_import(const char *said)
+{
+    const char *line = strchr(said, '\n');
+    return world.scene.imported && strstr(said, "have no checksums") != NULL && line != NULL &&
+           line[1] == 0;
+}
+
+/* `silt check --deep` has nothing to say, not even a warning: nothing lies about. */
 static void check_database(const char *when)
 {
-    char *argv[] = {world.file};
+    char said[2048], deep[] = "--deep", *argv[] = {world.scene.file, deep};
     fflush(stdout);
-    if (check_main(1, argv) != 0) model_wrong("%s: silt check finds errors", when);
+    int out = memfd_create("findings", 0), kept = dup(STDOUT_FILENO);
+    if (out < 0 || kept < 0 || dup2(out, STDOUT_FILENO) < 0) abort();
+    int status = check_main(2, argv);
+    fflush(stdout);
+    if (dup2(kept, STDOUT_FILENO) < 0) abort();
+    ssize_t size = pread(out, said, sizeof said - 1, 0);
+    said[MAX(size, 0)] = 0;
+    close(out);
+    close(kept);
+    if (status != 0 || (size != 0 && !is_of_import(said)))
+        model_wrong("%s: silt check: status %d: %s", when, status, said);
 }
 
 /* ---- the dead */
@@ -251,10 +218,11 @@ static void revive(void)
 {
     if (disk_power_gone()) power_cut();
     clients_pump(world.life);
-    if (!world.da->alive) {
-        judge(world.da);
+    for (u32 i = 0; i < world.scene.readers; i++) {
+        if (world.readers[i]->alive) continue;
+        judge(world.readers[i]);
         world.counts.deaths++;
-        world.da = start("da", reader_main);
+        world.readers[i] = start(world.scene.names[i], reader_main);
     }
     judge_workers();
     if (world.sm->alive) return;
@@ -304,6 +272,18 @@ static void do_time(void)
     }
 }
 
+/* A change of the first import is spoilt in a way that the profile knows. */
+static void spoil_import(void)
+{
+    static const SpoilKind kinds[] = {SPOIL_KILL, SPOIL_ERROR, SPOIL_POWER};
+    static const u32 profile[] = {MAY_KILL, MAY_FAIL, MAY_CUT};
+    u32 which = world.scene.trouble % COUNT_OF(kinds);
+    if (world.scene.trouble == 0 || (world.may & profile[which]) == 0) return;
+    world.sm->spoil =
+        (Spoil){.kind = kinds[which], .at = world.scene.trouble, .error = chance(2) ? EIO : ENOSPC};
+    world.disturbed = true;
+}
+
 static void do_spoil(SpoilKind kind)
 {
     static const int errors[] = {EIO, ENOSPC, EIO, EDQUOT, EINTR, EMFILE, EACCES};
@@ -326,10 +306,17 @@ static void do_spoil(SpoilKind kind)
     }
 }
 
+/* The process of a name; of one of the readers when it is theirs. */
+static Process *meant(const char *name)
+{
+    if (strcmp(name, "da") != 0 || world.scene.readers == 1) return fibers_find(name);
+    return fibers_find(world.scene.names[below(world.scene.readers)]);
+}
+
 static void do_kill(void)
 {
     static const char *const names[] = {"sm", "eoi", "eod", "da", "dbm"};
-    Process *p = fibers_find(names[below(COUNT_OF(names))]);
+    Process *p = meant(names[below(COUNT_OF(names))]);
     world.disturbed = true;
     if (p != NULL) fibers_kill(p, SIGKILL);
 }
@@ -375,7 +362,7 @@ static void do_leap(void)
 static void do_freeze(void)
 {
     static const char *const names[] = {"da", "da", "sm", "eoi", "eod"};
-    Process *p = fibers_find(names[below(COUNT_OF(names))]);
+    Process *p = meant(names[below(COUNT_OF(names))]);
     if (p != NULL) p->frozen = true;
     world.thaw = world.step + 1 + below(10);
 }
@@ -468,6 +455,7 @@ static void to_the_next_day(void)
 /* Everything is acknowledged, found, written to the history, and nothing else is there. */
 static void quiet_end(void)
 {
+    char journal[512];
     end_faults();
     clients_hang_up();
     rest(15);
@@ -491,6 +479,8 @@ static void quiet_end(void)
     clients_end_interval(true);
     rest(3);
     look();
+    if ((unzip_files() > 0) != (world.scene.zipped && world.view.dates > 0))
+        model_wrong("the days are compressed, or not, against the assembly");
     u64 names = look_count(world.folder, "idb/manifest");
     if (look_count(world.folder, "idb/stage") + look_count(world.folder, "idb/spill") > 0)
         model_wrong("files of jobs are left over");
@@ -500,6 +490,8 @@ static void quiet_end(void)
     if (look_parts(world.folder, "hdb/data") > 2 * world.view.dates + 2)
         model_wrong("%llu date parts are left over",
                     (unsigned long long)look_parts(world.folder, "hdb/data"));
+    snprintf(journal, sizeof journal, "%s/hdb/adopt.journal", world.folder);
+    if (access(journal, F_OK) == 0) model_wrong("the journal of the import is left over");
     if (names > 12) model_wrong("%llu manifests are left over", (unsigned long long)names);
     check_database("at the end");
     world.stopping = true;
@@ -536,10 +528,13 @@ void world_run(u64 seed, const char *folder, const char *log_level, WorldCounts 
     fibers_log(log_level);
     fibers_init(seed, odds[below(COUNT_OF(odds))], wall);
     disk_init(folder, seed);
-    write_assembly();
-    clients_init(seed);
+    scene_make(&world.scene, &world.prng, seed, folder, (i32)(wall / NOW_DAY_NS),
+               (world.may & (MAY_CUT | MAY_FAIL)) == 0);
+    clients_init(seed, world.scene.readers);
     start_sm();
-    world.da = start("da", reader_main);
+    spoil_import();
+    for (u32 i = 0; i < world.scene.readers; i++)
+        world.readers[i] = start(world.scene.names[i], reader_main);
     u64 steps = 20 + below(120);
     for (world.step = 1; world.step <= steps; world.step++) {
         snprintf(world.title, sizeof world.title, "seed %llu step %llu", (unsigned long long)seed,
@@ -557,8 +552,9 @@ void world_run(u64 seed, const char *folder, const char *log_level, WorldCounts 
     world.counts.syncs = disk_syncs();
     world.counts.slices = fibers_count();
     world.counts.views = world.view.number;
+    world.counts.unzipped = unzip_files();
     world.counts.days = (fibers_wall_max() - wall) / NOW_DAY_NS;
     *counts = world.counts;
     disk_remove();
-    unlink(world.file);
+    unlink(world.scene.file);
 }

@@ -8,7 +8,7 @@
 #include "base/types.h"
 
 typedef struct {
-    u64 steps, rows, questions, deaths, power_cuts, changes, syncs, slices, views;
+    u64 steps, rows, questions, deaths, power_cuts, changes, syncs, slices, views, unzipped;
     i64 days; /* simulated */
 } WorldCounts;
 

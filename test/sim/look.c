@@ -86,6 +86,37 @@ static void read_trades(Look *l, const char *table, u64 rows, const u8 *ids)
     }
 }
 
+/* A text in a heap: packed (its type, its length in one byte), or an object with a head. */
+static bool is_text(const u8 *heap, u64 size, u64 reference, const char *wanted, u64 length)
+{
+    u64 at = reference & ((1ull << 56) - 1), from = at + 2, count;
+    if (at + 2 > size) return false;
+    count = heap[at + 1];
+    if (heap[at] == 0xfb) {
+        if (at % 16 != 0 || at + 16 > size || heap[at + 1] != 0 || heap[at + 2] != 10) return false;
+        count = load_u64(heap + at + 8);
+        from = at + 16;
+    } else if (heap[at] != 127 + 10) {
+        return false;
+    }
+    return count == length && from + count <= size && memcmp(heap + from, wanted, count) == 0;
+}
+
+static void read_notes(Look *l, const char *table, u64 rows, const u8 *ids)
+{
+    u64 count = 0, size = 0;
+    if (rows == 0) return; /* an empty list has another form */
+    const u8 *refs = read_column(l, table, "text", PAGE_SIZE, 8, &count);
+    const u8 *heap = read_file(l, dir_join(&l->arena, table, "text#", NULL), &size);
+    if (count != rows || size < PAGE_SIZE) model_wrong("%s: %s: columns differ", l->who, table);
+    for (u64 i = 0; i < rows; i++) {
+        char wanted[256];
+        u64 id = load_u64(ids + 8 * i), length = model_text(id, wanted);
+        if (!is_text(heap + PAGE_SIZE, size - PAGE_SIZE, load_u64(refs + 8 * i), wanted, length))
+            model_wrong("%s: %s: row %llu has another text", l->who, table, (unsigned long long)id);
+    }
+}
+
 static void read_table(Look *l, const char *part, u32 table)
 {
     char *path = dir_join(&l->arena, part, MODEL_NAMES[table], NULL);
@@ -96,7 +127,10 @@ static void read_table(Look *l, const char *part, u32 table)
     if (times != rows) model_wrong("%s: %s: columns differ", l->who, path);
     for (u64 i = 0; i < rows; i++)
         model_look_row(l->who, table, load_i64(ids + 8 * i), load_i64(time + 8 * i));
-    if (table == MODEL_TRADE) read_trades(l, path, rows, ids);
+    if (table == MODEL_TRADE)
+        read_trades(l, path, rows, ids);
+    else
+        read_notes(l, path, rows, ids);
     l->view.rows += rows;
 }
 

@@ -609,8 +609,8 @@ bool disk_name_durable(const char *path)
     char above[PATH_MAX];
     Node *folder;
     const char *last;
-    if (find(path, &folder, &last) == NULL) return false;
-    if (folder == NULL) return true; /* the folder of all, which is always there */
+    Node *n = find(path, &folder, &last);
+    if (folder == NULL) return n != NULL; /* the folder of all, which is always there */
     for (const Change *c = folder->open; c != NULL; c = c->next)
         if (strcmp(c->name, last) == 0 || (c->old != NULL && strcmp(c->old, last) == 0))
             return false;

@@ -25,7 +25,8 @@ void disk_space(u64 free_bytes, bool full);
 /* Everything becomes durable. */
 void disk_settle(void);
 
-/* Whether a power cut now would leave a path below the folder leading where it leads now. */
+/* Whether a power cut now would leave a path below the folder leading where it leads now: to
+ * nothing, too, when only the last name is missing. */
 bool disk_name_durable(const char *path);
 
 /* Whether a process was spoilt with SPOIL_POWER and met it: all processes are gone then. */

@@ -139,6 +139,8 @@ static void look(void)
 {
     Arena a = {0};
     LookView v = look_tree(world.folder);
+    const char *journal = dir_join(&a, world.folder, "hdb", "adopt.journal", NULL);
+    if (access(journal, F_OK) == 0) goto done; /* an import is not over: it may be begun anew */
     if (v.number < world.view.number || v.watermark < world.view.watermark ||
         v.eoi < world.view.eoi || v.eod < world.view.eod)
         model_wrong("view %llu (watermark %llu) after view %llu (watermark %llu)",
@@ -147,7 +149,10 @@ static void look(void)
                     (unsigned long long)world.view.watermark);
     world.view = v;
     /* Somebody who looks may see a switch before the manager has made it durable and told it. */
-    if (disk_name_durable(dir_join(&a, world.folder, "idb", "current", NULL))) world.floor = v;
+    if (disk_name_durable(dir_join(&a, world.folder, "idb", "current", NULL)) &&
+        disk_name_durable(journal))
+        world.floor = v;
+done:
     arena_free(&a);
     follow_signals();
 }

@@ -35,6 +35,8 @@ static const u64 REGRESSIONS[] = {
     6179, /* a quarantine that may not be opened: the refusal was none that is sent again */
     5130, /* an unfinished stage file of a day job whose number was passed over */
     22323, 23410, 27323, /* a run of rows that could not be written stayed in the spill folder */
+    33374,               /* a reader that began after a power cut and before the manager */
+    40942, 48370,        /* the clock was ahead when the first row of a database came */
 };
 
 typedef struct {

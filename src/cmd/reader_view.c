@@ -16,12 +16,15 @@
 #include <stdlib.h>
 
 #include "base/log.h"
+#include "os/dir.h"
 #include "os/now.h"
 #include "os/proc.h"
+#include "upkeep/journal.h"
 
 #define STALE_NS     1000000000LL
 #define LOOK_NS      100000000LL
 #define FOLLOW_TRIES 100
+#define GONE_TRIES   10
 #define WAIT_TRIES   600
 #define WAIT_MS      100
 
@@ -177,21 +180,44 @@ static bool waits(u32 *tries, const char *why)
     return true;
 }
 
-/* A reader may be started before its manager. */
+/* Whether the first view is final: until an import is over it may take all of it back. */
+static Err is_final(Reader *r, bool *final)
+{
+    Arena a = {0};
+    DirKind kind = DIR_ABSENT;
+    Err err = dir_kind(dir_join(&a, r->root.hdb, JOURNAL_NAME, NULL), false, &kind);
+    *final = kind == DIR_ABSENT;
+    arena_free(&a);
+    return err;
+}
+
+/* A reader may be started before its manager, or while that imports. What was there may be gone a
+ * moment later, when an import was taken back. */
 Err reader_view_start(Reader *r)
 {
     u64 number = 0;
+    bool final = false;
     char text[FAIL_TEXT_MAX];
     r->cache.forget = forget;
     r->cache.forget_arg = r;
-    for (u32 tries = 0;;) {
+    for (u32 tries = 0, gone = 0;;) {
         Err err = view_current(&r->root, &number);
         if (err != E_OK && err != E_NOT_FOUND) return err;
-        if (err == E_OK && number > 0) {
-            err = reload(r);
-            return is_of_view(err) ? fall_back(r, err, number) : err;
+        bool there = err == E_OK && number > 0;
+        if (there) {
+            err = is_final(r, &final);
+            if (err != E_OK) return err;
         }
-        snprintf(text, sizeof text, "%s/current is not there yet", r->root.idb);
+        if (there && final) {
+            err = reload(r);
+            if (is_of_view(err)) return fall_back(r, err, number);
+            if (err != E_NOT_FOUND || ++gone == GONE_TRIES) return err;
+            now_sleep_ms(WAIT_MS);
+            continue;
+        }
+        snprintf(text, sizeof text,
+                 there ? "%s: an import is not over" : "%s/current is not there yet",
+                 there ? r->root.hdb : r->root.idb);
         if (!waits(&tries, text)) return fail(E_TIMEOUT, "%s", text);
     }
 }

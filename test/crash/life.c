@@ -15,10 +15,12 @@
 #include "q/symbol.h"
 #include "q/temporal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 enum { TIME, SYM, PRICE, SIZE, NOTE, DAY0 = 9000, WHY = 600, BLOCK = 50 };
 
@@ -817,10 +819,57 @@ bool life_judge(Life *l, char *why)
            tree(j);
 }
 
+/* The number in a name such as idb.7; 0 for others. */
+static u64 number_of(const char *name, const char *before)
+{
+    u64 size = strlen(before);
+    return strncmp(name, before, size) == 0 ? strtoull(name + size, NULL, 10) : 0;
+}
+
+/* Each link of a view that stands leads somewhere, also of one that is about to go: `number`. */
+static bool is_whole(const char *base, u64 number, char *why)
+{
+    char folder[300], path[600];
+    snprintf(folder, sizeof folder, "%s/idb.%llu", base, (unsigned long long)number);
+    DIR *d = opendir(folder);
+    bool whole = true;
+    for (struct dirent *e; d != NULL && whole && (e = readdir(d)) != NULL;) {
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        whole = access(path, F_OK) == 0;
+    }
+    if (d != NULL) closedir(d);
+    if (!whole) snprintf(why, WHY, "%.400s, of an older view, leads nowhere", path);
+    return whole;
+}
+
+/* Views that were committed, whose manifest and folder stand, are whole until they are removed:
+ * a reader may have to fall back to one. */
+static bool older_views_stand(const Life *l, char *why)
+{
+    char base[200], manifests[240], path[300];
+    snprintf(base, sizeof base, "%s/near/idb", l->dir);
+    snprintf(manifests, sizeof manifests, "%s/manifest", base);
+    snprintf(path, sizeof path, "%s/current", base);
+    char link[300];
+    ssize_t size = readlink(path, link, sizeof link - 1);
+    if (size <= 0) return true;
+    link[size] = 0;
+    const char *last = strrchr(link, '/');
+    u64 current = number_of(last == NULL ? link : last + 1, "idb.");
+    DIR *d = opendir(manifests);
+    bool good = true;
+    for (struct dirent *e; d != NULL && good && (e = readdir(d)) != NULL;) {
+        u64 number = number_of(e->d_name, "view.");
+        if (number > 0 && number < current) good = is_whole(base, number, why);
+    }
+    if (d != NULL) closedir(d);
+    return good;
+}
+
 bool life_judge_ruins(Life *l, char *why)
 {
     return load(judge_begin(l, why), "near/idb", false) &&
-           load(judge_begin(l, why), "far/hdb", false);
+           load(judge_begin(l, why), "far/hdb", false) && older_views_stand(l, why);
 }
 
 bool life_goes_on(Life *l, char *why)

@@ -107,7 +107,7 @@ void life_drop(Life *l);
 bool life_judge(Life *l, char *why);
 
 /* The same of what a crash left, before recovery: both databases load when they are there, no row
- * is doubled in one, none is foreign. */
+ * is doubled in one, none is foreign; and older views that are still there are whole. */
 bool life_judge_ruins(Life *l, char *why);
 
 /* Ends an interval and a day, and sees that it went well: work goes on without a hand. */

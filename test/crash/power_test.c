@@ -602,9 +602,8 @@ static void syncs_of_recovery_are_missed_when_they_are_left_out(void **state)
 static bool may_be_silent(const char *line)
 {
     static const char *const names[] = {
-        "root_claim ",   "marker_write ", "wal_open ",  "open_shared ", "make ",
-        "part_folder ",  "sync_days ",    "day_stage ", "sync_dates ",  "drop_views ",
-        "mend_current ", "mend_hdb ",     "wal_trim "};
+        "root_claim ", "marker_write ", "wal_open ",   "open_shared ",  "make ",     "part_folder ",
+        "sync_days ",  "day_stage ",    "sync_dates ", "mend_current ", "mend_hdb ", "wal_trim "};
     for (u64 i = 0; i < COUNT_OF(names); i++)
         if (strncmp(line, names[i], strlen(names[i])) == 0) return true;
     return false;

@@ -251,6 +251,27 @@ def _():
             s.stop()
 
 
+@tap.test("a reader that starts while an import is not over waits for its end")
+def _():
+    with proc.workdir() as top:
+        feed, seen = Feed(), []
+        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
+            publish(s, feed, seen)
+            s.eoi()
+            s.kill()
+            journal = os.path.join(s.hdb, "adopt.journal")
+            with open(journal, "w"):
+                pass
+            alone = proc.start(["da", s.assembly.path], {}, top)
+            proc.wait_for(lambda: "an import is not over" in alone.stderr(), "the reader to wait")
+            assert alone.running() and "da.started" not in alone.stderr(), alone.tail()
+            os.remove(journal)
+            alone.wait_ready(port=s.da_port)
+            answers(s, seen)
+            s.hang_up()
+            alone.terminate()
+
+
 @tap.test("a reader that starts while parts are damaged serves the others")
 def _():
     with proc.workdir() as top:

@@ -347,13 +347,15 @@ static Err open_kept(ViewCache *c, u64 number, View **out)
     Arena scratch = {0};
     DirKind kind = DIR_ABSENT;
     int lock = -1;
+    View *v = NULL;
     char *path = arena_format(&scratch, "%s/idb.%" PRIu64, c->root->idb, number);
     TRY(dir_lock(path, false, &lock));
     TRY(dir_kind(path, false, &kind));
     if (kind != DIR_FOLDER) TRY(fail(E_NOT_FOUND, "%s is swept", path));
-    TRY(view_open_number(c, number, out));
-    if ((*out)->pin >= 0) goto done;
-    (*out)->pin = lock;
+    TRY(view_open_number(c, number, &v));
+    *out = v;
+    if (v == NULL || v->pin >= 0) goto done;
+    v->pin = lock;
     lock = -1;
 done:
     dir_unlock(&lock);

@@ -269,6 +269,19 @@ done:
     return err;
 }
 
+/* Opens a view whose folder may be locked: one that has no pin yet takes the lock for it. */
+static Err open_pinned(ViewCache *c, u64 number, int *lock, View **out)
+{
+    View *v = NULL;
+    Err err = view_open_number(c, number, &v);
+    if (v != NULL && v->pin < 0) {
+        v->pin = *lock;
+        *lock = -1;
+    }
+    *out = v;
+    return err;
+}
+
 /* One try: *again when `current` moved on meanwhile, or the sweep holds the folder (it is then not
  * current any more). */
 static Err try_open(ViewCache *c, bool pin, u64 number, View **out, bool *again)
@@ -287,7 +300,7 @@ static Err try_open(ViewCache *c, bool pin, u64 number, View **out, bool *again)
         *again = err == E_BUSY || (err == E_OK && now != number);
         if (*again) goto done;
     }
-    if (err == E_OK) err = view_open_number(c, number, out);
+    if (err == E_OK) err = open_pinned(c, number, &lock, out);
     if (err == E_NOT_FOUND || err == E_CORRUPT) {
         /* The view may be swept while it is read; that matters only if it still is the current
          * one. */
@@ -296,9 +309,6 @@ static Err try_open(ViewCache *c, bool pin, u64 number, View **out, bool *again)
         *again = view_current(c->root, &now) == E_OK && now != number && now != 0;
         if (!*again) err = fail(E_CORRUPT, "%s", text);
     }
-    if (err != E_OK || lock < 0) goto done;
-    (*out)->pin = lock;
-    lock = -1;
 done:
     dir_unlock(&lock);
     arena_free(&scratch);
@@ -347,16 +357,11 @@ static Err open_kept(ViewCache *c, u64 number, View **out)
     Arena scratch = {0};
     DirKind kind = DIR_ABSENT;
     int lock = -1;
-    View *v = NULL;
     char *path = arena_format(&scratch, "%s/idb.%" PRIu64, c->root->idb, number);
     TRY(dir_lock(path, false, &lock));
     TRY(dir_kind(path, false, &kind));
     if (kind != DIR_FOLDER) TRY(fail(E_NOT_FOUND, "%s is swept", path));
-    TRY(view_open_number(c, number, &v));
-    *out = v;
-    if (v == NULL || v->pin >= 0) goto done;
-    v->pin = lock;
-    lock = -1;
+    TRY(open_pinned(c, number, &lock, out));
 done:
     dir_unlock(&lock);
     arena_free(&scratch);

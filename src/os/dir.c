@@ -414,13 +414,17 @@ Err dir_copy(const char *from, const char *to)
 
     if (block == NULL) return fail(E_MEMORY, "%s: no memory", to);
     TRY(file_open(&in, from, FILE_READ));
+    if (fstat(in.fd, &st) != 0) TRY(failed(from, "stat"));
     TRY(file_open(&out, to, FILE_CREATE));
     do {
         TRY(file_read_some(&in, block, DIR_COPY, at, &got));
         TRY(file_write(&out, block, got, at));
         at += got;
     } while (got > 0);
-    if (fstat(in.fd, &st) != 0 || refused("chmod", to) || fchmod(out.fd, st.st_mode & 07777) != 0)
+    if (at < (u64)st.st_size)
+        TRY(fail(E_CORRUPT, "%s: it was cut while it was copied: %llu of %lld bytes", from,
+                 (unsigned long long)at, (long long)st.st_size));
+    if (refused("chmod", to) || fchmod(out.fd, st.st_mode & 07777) != 0)
         TRY(failed(to, "change mode"));
     TRY(file_sync(&out));
     TRY(file_close(&out));

@@ -355,6 +355,18 @@ static void sharing_follows_links_and_copies_where_it_must(void **state)
     assert_int_equal(dir_copy("a", "b"), E_EXISTS);
 }
 
+/* A file that holds less than its size says: the kernel has some. */
+static void a_file_that_is_cut_while_it_is_copied_is_none(void **state)
+{
+    (void)state;
+    const char *shorter = "/sys/kernel/uevent_seqnum";
+    struct stat st;
+    if (stat(shorter, &st) != 0 || st.st_size < 4096) skip();
+    assert_int_equal(dir_copy(shorter, "d"), E_CORRUPT);
+    assert_non_null(strstr(fail_text(), shorter));
+    assert_int_equal(access("d", F_OK), -1);
+}
+
 static void paths_are_resolved_through_links(void **state)
 {
     (void)state;
@@ -479,6 +491,7 @@ int main(void)
         TEST(too_deep_a_tree_is_refused),
         TEST(hard_links_share_the_file),
         TEST(sharing_follows_links_and_copies_where_it_must),
+        TEST(a_file_that_is_cut_while_it_is_copied_is_none),
         TEST(paths_are_resolved_through_links),
         TEST(space_is_told),
         TEST(folder_locks_exclude_each_other_and_die_with_us),

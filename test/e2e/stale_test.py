@@ -3,6 +3,7 @@
 symbol file are damaged, or cannot be read) lives: it answers every query from the view that it has and
 the stream after it, says so, and goes on by itself when a view can be opened. One that starts then begins
 with the newest older view that can be opened."""
+import contextlib
 import os
 import shutil
 import signal
@@ -101,6 +102,19 @@ def damage(s, what):
     return number, path, whole
 
 
+@contextlib.contextmanager
+def running():
+    """(folder, system, its feed, ids of the rows that were published)."""
+    with proc.workdir() as top, \
+            System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
+        yield top, s, Feed(), []
+
+
+def interval(s, feed, seen):
+    publish(s, feed, seen)
+    s.eoi()
+
+
 def restart_reader(s):
     """Kills the reader; returns when the next one answers."""
     s.hang_up()
@@ -112,198 +126,176 @@ def restart_reader(s):
 
 @tap.test("a reader serves its view on while newer ones are damaged, and says so")
 def _():
-    with proc.workdir() as top:
-        feed, seen = Feed(), []
-        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
+    with running() as (top, s, feed, seen):
+        interval(s, feed, seen)
+        proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], "the reader's view")
+        pid = s.roles()["da"]
+        for what in DAMAGES:
+            s.kill_role("da", signal.SIGSTOP)
+            interval(s, feed, seen)
+            number, path, whole = damage(s, what)
+            told = len(events(s, "da.stale"))
+            s.kill_role("da", signal.SIGCONT)
+            proc.wait_for(lambda: len(events(s, "da.stale")) > told, f"the news of {what}")
+            assert path in events(s, "da.stale")[-1], events(s, "da.stale")
+            answers(s, seen)
             publish(s, feed, seen)
-            s.eoi()
-            proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], "the reader's view")
-            pid = s.roles()["da"]
-            for what in DAMAGES:
-                s.kill_role("da", signal.SIGSTOP)
-                publish(s, feed, seen)
-                s.eoi()
-                number, path, whole = damage(s, what)
-                told = len(events(s, "da.stale"))
-                s.kill_role("da", signal.SIGCONT)
-                proc.wait_for(lambda: len(events(s, "da.stale")) > told, f"the news of {what}")
-                assert path in events(s, "da.stale")[-1], events(s, "da.stale")
-                answers(s, seen)
-                publish(s, feed, seen)
-                answers(s, seen)
-                state = s.da_status()
-                assert state["view"] < number and path in state["stale"]["reason"], state
-                assert metric(s, "silt_da_stale_tries_total") >= 1
-                assert metric(s, "silt_da_stale_seconds") > 0
-                assert path in s.silt("status", "--reader").stdout.decode()
-                with open(path, "wb") as f:
-                    f.write(whole)
-                proc.wait_for(lambda: s.da_status()["view"] == number, f"the view after {what}")
-                answers(s, seen)
-                assert "stale" not in s.da_status() and metric(s, "silt_da_stale_seconds") == 0
-                assert len(events(s, "da.stale")) == told + 1, events(s, "da.stale")
-            assert s.roles()["da"] == pid, "the reader ended"
-            s.check()
-            s.stop()
+            answers(s, seen)
+            state = s.da_status()
+            assert state["view"] < number and path in state["stale"]["reason"], state
+            assert metric(s, "silt_da_stale_tries_total") >= 1
+            assert metric(s, "silt_da_stale_seconds") > 0
+            assert path in s.silt("status", "--reader").stdout.decode()
+            with open(path, "wb") as f:
+                f.write(whole)
+            proc.wait_for(lambda: s.da_status()["view"] == number, f"the view after {what}")
+            answers(s, seen)
+            assert "stale" not in s.da_status() and metric(s, "silt_da_stale_seconds") == 0
+            assert len(events(s, "da.stale")) == told + 1, events(s, "da.stale")
+        assert s.roles()["da"] == pid, "the reader ended"
+        s.check()
+        s.stop()
 
 
 @tap.test("the next view that is whole frees a reader that could not open the last one")
 def _():
-    with proc.workdir() as top:
-        feed, seen = Feed(), []
-        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
+    with running() as (top, s, feed, seen):
+        interval(s, feed, seen)
+        proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], "the reader's view")
+        s.kill_role("da", signal.SIGSTOP)
+        interval(s, feed, seen)
+        flip(newest(s)[1], 30)
+        s.kill_role("da", signal.SIGCONT)
+        proc.wait_for(lambda: "stale" in s.da_status(), "the damage")
+        publish(s, feed, seen)
+        for step in (s.eoi, s.eod, s.eoi):
             publish(s, feed, seen)
-            s.eoi()
-            proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], "the reader's view")
-            s.kill_role("da", signal.SIGSTOP)
-            publish(s, feed, seen)
-            s.eoi()
-            flip(newest(s)[1], 30)
-            s.kill_role("da", signal.SIGCONT)
-            proc.wait_for(lambda: "stale" in s.da_status(), "the damage")
-            publish(s, feed, seen)
-            for step in (s.eoi, s.eod, s.eoi):
-                publish(s, feed, seen)
-                step()
-                answers(s, seen)
-            proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], "the newest view")
+            step()
             answers(s, seen)
-            s.stop()
+        proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], "the newest view")
+        answers(s, seen)
+        s.stop()
 
 
 @tap.test("a reader that starts on a damaged view serves the one before and the stream after it")
 def _():
-    with proc.workdir() as top:
-        feed, seen = Feed(), []
-        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
+    with running() as (top, s, feed, seen):
+        interval(s, feed, seen)
+        publish(s, feed, seen)
+        s.eod()
+        for what in DAMAGES:
+            interval(s, feed, seen)
+            number, path, whole = damage(s, what)
+            restart_reader(s)
+            answers(s, seen)
             publish(s, feed, seen)
-            s.eoi()
-            publish(s, feed, seen)
-            s.eod()
-            for what in DAMAGES:
-                publish(s, feed, seen)
-                s.eoi()
-                number, path, whole = damage(s, what)
-                restart_reader(s)
+            answers(s, seen)
+            state = s.da_status()
+            assert state["view"] == number - 1 and path in state["stale"]["reason"], state
+            assert metric(s, "silt_da_stale_seconds") > 0
+            assert path in events(s, "da.stale")[-1], events(s, "da.stale")
+            # The view that it serves is kept, with the log, though newer ones come.
+            if what == "manifest":
+                pid = s.roles()["da"]
+                flip(path, len(whole) - 5)
+                s.kill_role("da", signal.SIGSTOP)
+                flip(path, len(whole) - 5)
+                for _ in range(3):
+                    interval(s, feed, seen)
+                s.kill_role("da", signal.SIGCONT)
+                proc.wait_for(lambda: "stale" not in s.da_status(), "a newer view")
                 answers(s, seen)
-                publish(s, feed, seen)
-                answers(s, seen)
-                state = s.da_status()
-                assert state["view"] == number - 1 and path in state["stale"]["reason"], state
-                assert metric(s, "silt_da_stale_seconds") > 0
-                assert path in events(s, "da.stale")[-1], events(s, "da.stale")
-                # The view that it serves is kept, with the log, though newer ones come.
-                if what == "manifest":
-                    pid = s.roles()["da"]
-                    flip(path, len(whole) - 5)
-                    s.kill_role("da", signal.SIGSTOP)
-                    flip(path, len(whole) - 5)
-                    for _ in range(3):
-                        publish(s, feed, seen)
-                        s.eoi()
-                    s.kill_role("da", signal.SIGCONT)
-                    proc.wait_for(lambda: "stale" not in s.da_status(), "a newer view")
-                    answers(s, seen)
-                    assert s.roles()["da"] == pid
-                with open(path, "wb") as f:
-                    f.write(whole)
-                proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], f"the view after {what}")
-                answers(s, seen)
-                assert "stale" not in s.da_status() and metric(s, "silt_da_stale_seconds") == 0
-            s.check()
-            s.stop()
+                assert s.roles()["da"] == pid
+            with open(path, "wb") as f:
+                f.write(whole)
+            proc.wait_for(lambda: s.da_status()["view"] == newest(s)[0], f"the view after {what}")
+            answers(s, seen)
+            assert "stale" not in s.da_status() and metric(s, "silt_da_stale_seconds") == 0
+        s.check()
+        s.stop()
 
 
 @tap.test("a reader without a manager begins with an older view, too; without one it says why")
 def _():
-    with proc.workdir() as top:
-        feed, seen = Feed(), []
-        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
-            for _ in range(2):
-                publish(s, feed, seen)
-                s.eoi()
-            publish(s, feed, seen)
-            number, path, whole = damage(s, "manifest")
-            s.kill()
-            s.start(ready=False)
-            proc.wait_for(lambda: not s.up.running(), "the refusal to start")
-            assert events(s, "sm.failed")
-            da = lambda: proc.start(["da", s.assembly.path], {}, top)
-            alone = da().wait_ready(port=s.da_port)
-            answers(s, seen)
-            assert s.da_status()["view"] == number - 1
-            s.hang_up()
-            alone.terminate()
-            older = [os.path.join(s.idb, "manifest", f"view.{n}") for n in range(1, number)]
-            older = [p for p in older if os.path.exists(p)]
-            assert older
-            for p in older:
-                flip(p, 30)
-            alone = da()
-            proc.wait_for(lambda: not alone.running(), "the reader's refusal")
-            assert alone.popen.returncode == 7, alone.tail()
-            assert path in alone.tail() and "no older view can be opened" in alone.tail(), alone.tail()
-            with open(path, "wb") as f:
-                f.write(whole)
-            s.start(ready=False)
-            s.up.wait_ready(port=s.da_port)
-            answers(s, seen)
-            s.stop()
+    with running() as (top, s, feed, seen):
+        for _ in range(2):
+            interval(s, feed, seen)
+        publish(s, feed, seen)
+        number, path, whole = damage(s, "manifest")
+        s.kill()
+        s.start(ready=False)
+        proc.wait_for(lambda: not s.up.running(), "the refusal to start")
+        assert events(s, "sm.failed")
+        da = lambda: proc.start(["da", s.assembly.path], {}, top)
+        alone = da().wait_ready(port=s.da_port)
+        answers(s, seen)
+        assert s.da_status()["view"] == number - 1
+        s.hang_up()
+        alone.terminate()
+        older = [os.path.join(s.idb, "manifest", f"view.{n}") for n in range(1, number)]
+        older = [p for p in older if os.path.exists(p)]
+        assert older
+        for p in older:
+            flip(p, 30)
+        alone = da()
+        proc.wait_for(lambda: not alone.running(), "the reader's refusal")
+        assert alone.popen.returncode == 7, alone.tail()
+        assert path in alone.tail() and "no older view can be opened" in alone.tail(), alone.tail()
+        with open(path, "wb") as f:
+            f.write(whole)
+        s.start(ready=False)
+        s.up.wait_ready(port=s.da_port)
+        answers(s, seen)
+        s.stop()
 
 
 @tap.test("a reader that starts while an import is not over waits for its end")
 def _():
-    with proc.workdir() as top:
-        feed, seen = Feed(), []
-        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
-            publish(s, feed, seen)
-            s.eoi()
-            s.kill()
-            journal = os.path.join(s.hdb, "adopt.journal")
-            with open(journal, "w"):
-                pass
-            alone = proc.start(["da", s.assembly.path], {}, top)
-            proc.wait_for(lambda: "an import is not over" in alone.stderr(), "the reader to wait")
-            assert alone.running() and "da.started" not in alone.stderr(), alone.tail()
-            os.remove(journal)
-            alone.wait_ready(port=s.da_port)
-            answers(s, seen)
-            s.hang_up()
-            alone.terminate()
+    with running() as (top, s, feed, seen):
+        interval(s, feed, seen)
+        s.kill()
+        journal = os.path.join(s.hdb, "adopt.journal")
+        with open(journal, "w"):
+            pass
+        alone = proc.start(["da", s.assembly.path], {}, top)
+        proc.wait_for(lambda: "an import is not over" in alone.stderr(), "the reader to wait")
+        assert alone.running() and "da.started" not in alone.stderr(), alone.tail()
+        os.remove(journal)
+        alone.wait_ready(port=s.da_port)
+        answers(s, seen)
+        s.hang_up()
+        alone.terminate()
 
 
 @tap.test("a reader that starts while parts are damaged serves the others")
 def _():
-    with proc.workdir() as top:
-        feed, seen = Feed(), []
-        with System(top, "0D12:00:00", tables=TABLES, sm={"scrub": "0s"}) as s:
-            publish(s, feed, seen)
-            s.eod()
-            publish(s, feed, seen)
-            s.eoi()
-            publish(s, feed, seen)
-            day = next(p for p in s.http("GET", "/v1/partitions").json() if p["kind"] == "date")["path"]
-            size, kept = os.path.join(day, "trade", "size"), os.path.join(top, "kept")
-            for how in ("cut", "gone", "part", "sidecar"):
-                if how == "cut":
-                    shutil.copy(size, kept)
-                    os.truncate(size, 20)
-                else:
-                    what = {"gone": size, "part": day, "sidecar": day + ".sums"}[how]
-                    os.rename(what, kept)
-                restart_reader(s)
-                for column, fine in (("time", how != "part"), ("size", how == "sidecar")):
-                    try:
-                        s.query({"table": "trade", "agg": q.QList([q.lst("n", "max", column)])})
-                        assert fine, (how, column)
-                    except QueryFailed as e:
-                        assert not fine and day in e.text, (how, column, e.text)
-                assert "stale" not in s.da_status()
-                os.rename(kept, size if how == "cut" else what)
+    with running() as (top, s, feed, seen):
+        publish(s, feed, seen)
+        s.eod()
+        interval(s, feed, seen)
+        publish(s, feed, seen)
+        day = next(p for p in s.http("GET", "/v1/partitions").json() if p["kind"] == "date")["path"]
+        size, kept = os.path.join(day, "trade", "size"), os.path.join(top, "kept")
+        for how in ("cut", "gone", "part", "sidecar"):
+            if how == "cut":
+                shutil.copy(size, kept)
+                os.truncate(size, 20)
+            else:
+                what = {"gone": size, "part": day, "sidecar": day + ".sums"}[how]
+                os.rename(what, kept)
             restart_reader(s)
-            answers(s, seen)
-            s.check()
-            s.stop()
+            for column, fine in (("time", how != "part"), ("size", how == "sidecar")):
+                try:
+                    s.query({"table": "trade", "agg": q.QList([q.lst("n", "max", column)])})
+                    assert fine, (how, column)
+                except QueryFailed as e:
+                    assert not fine and day in e.text, (how, column, e.text)
+            assert "stale" not in s.da_status()
+            os.rename(kept, size if how == "cut" else what)
+        restart_reader(s)
+        answers(s, seen)
+        s.check()
+        s.stop()
 
 
 if __name__ == "__main__":

@@ -60,6 +60,15 @@ static void make(World *w, u32 count)
     add(k, parts, count);
 }
 
+/* Adds a part of the history without checksums. */
+static Part add_bare(World *w)
+{
+    Kit *k = &w->kit;
+    Part bare = stage(k, PART_DATE, KIT_DAY, publish_next(&k->p), true);
+    add(k, &bare, 1);
+    return bare;
+}
+
 static void end(World *w)
 {
     sumup_free(&w->u);
@@ -304,8 +313,7 @@ static void a_part_that_was_not_read_whole_is_read_anew(void **state)
     bool ended = false;
     make(&w, 1);
     Kit *k = &w.kit;
-    Part bare = stage(k, PART_DATE, KIT_DAY, publish_next(&k->p), true);
-    add(k, &bare, 1);
+    (void)add_bare(&w);
     assert_int_equal(step(&w, BYTES + STAGED + 2 * SUM_BLOCK, false, &ended), 0);
     assert_int_equal(w.u.ready_count, 0);
     assert_true(w.s.block >= 1);
@@ -325,8 +333,7 @@ static void an_unreadable_part_is_told_and_stays_without(void **state)
     World w;
     make(&w, 1);
     Kit *k = &w.kit;
-    Part bare = stage(k, PART_DATE, KIT_DAY, publish_next(&k->p), true);
-    add(k, &bare, 1);
+    Part bare = add_bare(&w);
     const char *file = dir_join(&k->memory, bare.path, "trade/price", NULL);
     const char *aside = dir_join(&k->memory, k->dir, "aside", NULL);
     assert_int_equal(rename(file, aside), 0);
@@ -353,8 +360,7 @@ static void a_sidecar_that_cannot_be_written_waits(void **state)
     World w;
     make(&w, 1);
     Kit *k = &w.kit;
-    Part bare = stage(k, PART_DATE, KIT_DAY, publish_next(&k->p), true);
-    add(k, &bare, 1);
+    (void)add_bare(&w);
     bool ended = false;
     fault_arm(FAULT_ERROR, 1, true, ENOSPC);
     assert_int_equal(step(&w, 1ull << 40, true, &ended), 0);
